@@ -1,0 +1,134 @@
+//! How is one argument, or one result, of a request written down?
+//!
+//! Every value has a type that says what it *is*: a pid, a descriptor, a map of ids. The type gives
+//! it its looks, and it is what the golden form goes by when it hides what differs from run to run.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// One argument or result of a request, by what it means rather than by how it is stored.
+///
+/// In JSON each is an object with one key, the type: `{"pid": 1944}`, `{"text": "box"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arg {
+    /// Free text handed to the kernel, shown in quotes: `"box"`.
+    Text(String),
+    /// A path as it was handed to the kernel, shown in quotes.
+    Path(String),
+    /// A file below `/proc/PID`. Kept apart from [`Arg::Path`] because the pid differs in each run.
+    ProcPath {
+        /// The pid, in the pid namespace of the caller.
+        pid: i32,
+        /// The rest of the path, without a leading slash.
+        file: String,
+    },
+    /// A constant or a set of flags under its name in the man page: `CLONE_NEWUTS`, `NULL`.
+    Word(String),
+    /// A plain number.
+    Number(i64),
+    /// A process, as its caller numbers it.
+    Pid(i32),
+    /// An open file descriptor.
+    Fd(i32),
+    /// The number of an inode. It names a namespace: `uts:[4026531838]`.
+    Inode(u64),
+    /// Lines of a uid or gid map: `0 1000 1`.
+    IdMap(Vec<[u32; 3]>),
+    /// An array of strings, as for the arguments of a program.
+    List(Vec<Arg>),
+    /// A structure, by the names of its fields: `{flags=…, exit_signal=…}`.
+    Fields(Vec<(String, Arg)>),
+    /// Something the golden form has hidden, by the name it got instead.
+    Hidden(String),
+}
+
+impl Display for Arg {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Arg::Text(text) | Arg::Path(text) => write!(f, "\"{}\"", escape(text)),
+            Arg::ProcPath { pid, file } => write!(f, "\"/proc/{pid}/{file}\""),
+            Arg::Word(word) | Arg::Hidden(word) => f.write_str(word),
+            Arg::Number(number) => write!(f, "{number}"),
+            Arg::Pid(pid) => write!(f, "pid {pid}"),
+            Arg::Fd(fd) => write!(f, "fd {fd}"),
+            Arg::Inode(inode) => write!(f, "[{inode}]"),
+            Arg::IdMap(lines) => write!(f, "\"{}\"", map_text(lines)),
+            Arg::List(items) => {
+                f.write_str("[")?;
+                separated(f, items)?;
+                f.write_str("]")
+            }
+            Arg::Fields(fields) => write_fields(f, fields),
+        }
+    }
+}
+
+/// Writes `items` with a comma and a space between them.
+pub(crate) fn separated(f: &mut Formatter<'_>, items: &[Arg]) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}{item}")?;
+    }
+    Ok(())
+}
+
+fn write_fields(f: &mut Formatter<'_>, fields: &[(String, Arg)]) -> fmt::Result {
+    f.write_str("{")?;
+    for (index, (name, value)) in fields.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}{name}={value}")?;
+    }
+    f.write_str("}")
+}
+
+fn map_text(lines: &[[u32; 3]]) -> String {
+    let lines: Vec<String> = lines.iter().map(|[a, b, n]| format!("{a} {b} {n}")).collect();
+    lines.join("\\n")
+}
+
+/// `text` on one line: control characters, quotes and backslashes become escapes, as in C.
+///
+/// A program can put anything into an argument, also the codes that move a terminal's cursor. What
+/// is printed must be what was asked for, so nothing of it reaches the terminal as it is.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arg;
+
+    #[test]
+    fn values_carry_their_tag() {
+        assert_eq!(Arg::Pid(12).to_string(), "pid 12");
+        assert_eq!(Arg::Fd(3).to_string(), "fd 3");
+        assert_eq!(Arg::IdMap(vec![[0, 1000, 1], [1, 5, 2]]).to_string(), r#""0 1000 1\n1 5 2""#);
+        let fields = Arg::Fields(vec![("flags".into(), Arg::Word("CLONE_NEWUTS".into()))]);
+        assert_eq!(fields.to_string(), "{flags=CLONE_NEWUTS}");
+    }
+
+    #[test]
+    fn a_terminal_is_never_handed_a_control_character() {
+        let hostile = Arg::Text("\u{1b}[2Jbox\"\n".into()).to_string();
+        assert_eq!(hostile, r#""\u{1b}[2Jbox\"\n""#);
+    }
+
+    #[test]
+    fn json_names_the_type() {
+        let json = serde_json::to_string(&Arg::ProcPath { pid: 4, file: "uid_map".into() });
+        assert_eq!(json.unwrap(), r#"{"proc_path":{"pid":4,"file":"uid_map"}}"#);
+    }
+}

@@ -1,0 +1,171 @@
+//! How does a trace look when everything that differs from run to run is taken out?
+//!
+//! Hiding goes by type ([`Arg`]), not by patterns over text: a pid gets a letter in the order in
+//! which processes appear, so that the same letter is the same process; a descriptor, an inode and
+//! a time lose their number; the outside of an id map becomes a name when it is the user's own.
+
+use std::collections::HashMap;
+
+use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style};
+
+/// `events` as text that is the same in every run of the same program.
+pub fn text(events: &[Event]) -> String {
+    let mut hide = Hide::default();
+    let mut pretty = Pretty::new(Style::plain());
+    let hidden: Vec<Event> = events.iter().map(|event| hide.event(event)).collect();
+    let text: String = hidden.iter().map(|event| pretty.render(event)).collect();
+    hide.name_processes(&text)
+}
+
+/// Remembers which pid got which letter.
+#[derive(Default)]
+struct Hide {
+    letters: HashMap<i32, usize>,
+}
+
+impl Hide {
+    fn event(&mut self, event: &Event) -> Event {
+        match event {
+            Event::Request(record) => Event::Request(self.record(record)),
+            Event::Step(note) => Event::Step(note.clone()),
+            Event::State(state) => Event::State(self.state(state)),
+        }
+    }
+
+    fn record(&mut self, record: &Record) -> Record {
+        self.letter(record.host_pid);
+        Record {
+            args: record.args.iter().map(|arg| self.arg(arg)).collect(),
+            outcome: match &record.outcome {
+                Outcome::Result(value) => Outcome::Result(self.arg(value)),
+                other => other.clone(),
+            },
+            micros: 0,
+            ..record.clone()
+        }
+    }
+
+    fn state(&mut self, state: &StateChange) -> StateChange {
+        let changes = state.changes.iter().map(|change| Change {
+            what: self.arg(&change.what),
+            before: change.before.as_ref().map(|arg| self.arg(arg)),
+            after: change.after.as_ref().map(|arg| self.arg(arg)),
+        });
+        StateChange { changes: changes.collect(), ..state.clone() }
+    }
+
+    fn arg(&mut self, arg: &Arg) -> Arg {
+        match arg {
+            Arg::Pid(pid) => Arg::Hidden(format!("pid {}", self.pid(*pid))),
+            Arg::ProcPath { pid, file } => {
+                Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
+            }
+            Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
+            Arg::Inode(_) => Arg::Hidden("[_]".into()),
+            Arg::IdMap(lines) => Arg::Hidden(map_shape(lines)),
+            Arg::List(items) => Arg::List(items.iter().map(|item| self.arg(item)).collect()),
+            Arg::Fields(fields) => Arg::Fields(
+                fields.iter().map(|(name, value)| (name.clone(), self.arg(value))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// A pid as it may stand in a golden file. Small ones come from a new pid namespace, where they
+    /// are the same in each run; 0 and below are not pids but groups.
+    fn pid(&mut self, pid: i32) -> String {
+        match pid {
+            ..=9 => pid.to_string(),
+            _ => self.letter(pid),
+        }
+    }
+
+    fn letter(&mut self, pid: i32) -> String {
+        let next = self.letters.len();
+        let index = *self.letters.entry(pid).or_insert(next);
+        letter(index)
+    }
+
+    /// Head lines carry the numbers themselves; they are replaced where they stand.
+    fn name_processes(&self, text: &str) -> String {
+        let line = |line: &str| match line.starts_with(' ') {
+            true => format!("{line}\n"),
+            false => format!("{}\n", self.head(line)),
+        };
+        text.lines().map(line).collect()
+    }
+
+    fn head(&self, line: &str) -> String {
+        let (process, rest) = line.split_once(" › ").unwrap_or((line, ""));
+        let words: Vec<String> = process.split(' ').map(|word| self.head_word(word)).collect();
+        match rest {
+            "" => words.join(" "),
+            _ => format!("{} › {rest}", words.join(" ")),
+        }
+    }
+
+    fn head_word(&self, word: &str) -> String {
+        match word.parse::<i32>().ok().and_then(|pid| self.letters.get(&pid)) {
+            Some(index) => letter(*index),
+            None => word.to_string(),
+        }
+    }
+}
+
+fn letter(index: usize) -> String {
+    let name = char::from(b'A' + (index % 26) as u8);
+    match index / 26 {
+        0 => name.to_string(),
+        round => format!("{name}{round}"),
+    }
+}
+
+/// The map with its outside ids hidden: they are those of whoever runs the program.
+fn map_shape(lines: &[[u32; 3]]) -> String {
+    let lines: Vec<String> =
+        lines.iter().map(|[inside, _, count]| format!("{inside} _ {count}")).collect();
+    format!("\"{}\"", lines.join("\\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::{Arg, Event, Outcome, Record};
+
+    fn request(host_pid: i32, pid: i32, arg: Arg) -> Event {
+        Event::Request(Record {
+            seq: 1,
+            role: "child".into(),
+            pid,
+            host_pid,
+            step: vec!["try it".into()],
+            call: "kill".into(),
+            primitive: "kill".into(),
+            args: vec![arg],
+            outcome: Outcome::Result(Arg::Number(0)),
+            micros: 3,
+            why: "see".into(),
+            source: "x.rs:1".into(),
+        })
+    }
+
+    #[test]
+    fn the_same_process_gets_the_same_letter() {
+        let events = [
+            request(500, 500, Arg::Pid(501)),
+            request(501, 1, Arg::Pid(1)),
+            request(500, 500, Arg::ProcPath { pid: 501, file: "uid_map".into() }),
+        ];
+        let golden = text(&events);
+        assert!(golden.contains("child A › try it\n  kill(pid B) = 0"), "{golden}");
+        assert!(golden.contains("child B (1 inside) › try it\n  kill(pid 1) = 0"), "{golden}");
+        assert!(golden.contains("kill(\"/proc/B/uid_map\")"), "{golden}");
+    }
+
+    #[test]
+    fn another_run_gives_the_same_text() {
+        let one = [request(500, 500, Arg::Fd(4)), request(900, 1, Arg::Inode(77))];
+        let two = [request(731, 731, Arg::Fd(9)), request(17, 1, Arg::Inode(4))];
+        assert_eq!(text(&one), text(&two));
+    }
+}
