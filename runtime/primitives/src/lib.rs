@@ -1,1 +1,63 @@
-//! x
+//! Floor 1, the gate: how does any program of this workspace ask the kernel for something?
+//!
+//! Through one function here for each request, and every one of them through [`perform`]. The
+//! functions keep the names of the man pages; where one call of the kernel does different things by
+//! its flags there are several honest ones ([`mount_bind`], [`mount_change`]). Each takes, last, the
+//! reason for the request, because the reason is part of the trace.
+//!
+//! The doc comment of each primitive is also its card in the book ([`cards`]).
+//!
+//! Nothing outside this crate names `nix`, `libc` or `unsafe`, or has an effect on the machine.
+
+mod args;
+pub mod cards;
+mod descriptors;
+mod error;
+mod files;
+mod gate;
+mod ids;
+mod line;
+mod mount;
+mod names;
+mod namespaces;
+mod process;
+mod program;
+mod shared;
+mod spawn;
+mod window;
+
+pub use args::{ToArg, Word};
+pub use error::errno_from_name;
+pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
+pub use files::{
+    chdir, create, descriptor_path, fchdir, memfd_create_inheritable, mkdir, mkdtemp,
+    mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
+};
+pub use gate::{Call, Shown, perform, rescue, step, step_giving};
+pub use ids::{
+    Helper, IdMap, deny_setgroups, own_ids, run_map_helper, setgroups, setresgid, setresuid,
+    write_gid_map, write_uid_map,
+};
+pub use line::ToParent;
+pub use mount::{
+    Recursive, chroot, fsconfig_create, fsconfig_set, fsmount, fsopen, mount_bind, mount_change,
+    mount_move, mount_new, mount_remount, mount_setattr, move_mount, open_tree, pivot_root, umount,
+};
+pub use names::{hostname, setdomainname, sethostname};
+pub use namespaces::{
+    KINDS, Namespace, Namespaces, inode_of, namespaces_of, open_namespace, owner_of, owner_uid,
+    parent_of, setns, setns_of_process, unshare,
+};
+pub use nix::errno::Errno;
+pub use nix::mount::{MntFlags, MsFlags};
+pub use nix::sys::signal::Signal;
+pub use nix::unistd::{Pid, getpid, getppid};
+pub use process::{
+    Status, Waited, children, close_range_on_exec, dup2, execve, find_program, kill, pidfd_open,
+    pidfd_send_signal, prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig,
+    setsid, wait, wait_any, wait_pidfd,
+};
+pub use program::{become_program, own_environment, run};
+pub use rustix::mount::MountAttrFlags;
+pub use spawn::{Birth, Child, fork, spawn};
+pub use window::{Form, WindowArgs};

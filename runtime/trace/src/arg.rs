@@ -32,8 +32,13 @@ pub enum Arg {
     Pid(i32),
     /// An open file descriptor.
     Fd(i32),
-    /// The number of an inode. It names a namespace: `uts:[4026531838]`.
-    Inode(u64),
+    /// An object of the kernel that has no path, by its kind and inode: `uts:[4026531838]`.
+    Object {
+        /// `uts`, `pipe`, `socket`: what stands in front of the bracket.
+        kind: String,
+        /// Two objects of one kind are the same one when their inodes are equal.
+        inode: u64,
+    },
     /// Lines of a uid or gid map: `0 1000 1`.
     IdMap(Vec<[u32; 3]>),
     /// An array of strings, as for the arguments of a program.
@@ -42,6 +47,22 @@ pub enum Arg {
     Fields(Vec<(String, Arg)>),
     /// Something the golden form has hidden, by the name it got instead.
     Hidden(String),
+}
+
+impl Arg {
+    /// What a link in `/proc/PID/ns` or `/proc/PID/fd` points to: an object, or else a path.
+    pub fn from_proc_link(target: &str) -> Arg {
+        let object = target
+            .strip_suffix(']')
+            .and_then(|rest| rest.split_once(":["));
+        match object.and_then(|(kind, inode)| Some((kind, inode.parse().ok()?))) {
+            Some((kind, inode)) => Arg::Object {
+                kind: kind.to_string(),
+                inode,
+            },
+            None => Arg::Path(target.to_string()),
+        }
+    }
 }
 
 impl Display for Arg {
@@ -53,7 +74,7 @@ impl Display for Arg {
             Arg::Number(number) => write!(f, "{number}"),
             Arg::Pid(pid) => write!(f, "pid {pid}"),
             Arg::Fd(fd) => write!(f, "fd {fd}"),
-            Arg::Inode(inode) => write!(f, "[{inode}]"),
+            Arg::Object { kind, inode } => write!(f, "{kind}:[{inode}]"),
             Arg::IdMap(lines) => write!(f, "\"{}\"", map_text(lines)),
             Arg::List(items) => {
                 f.write_str("[")?;
@@ -84,7 +105,10 @@ fn write_fields(f: &mut Formatter<'_>, fields: &[(String, Arg)]) -> fmt::Result 
 }
 
 fn map_text(lines: &[[u32; 3]]) -> String {
-    let lines: Vec<String> = lines.iter().map(|[a, b, n]| format!("{a} {b} {n}")).collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|[a, b, n]| format!("{a} {b} {n}"))
+        .collect();
     lines.join("\\n")
 }
 
@@ -115,7 +139,10 @@ mod tests {
     fn values_carry_their_tag() {
         assert_eq!(Arg::Pid(12).to_string(), "pid 12");
         assert_eq!(Arg::Fd(3).to_string(), "fd 3");
-        assert_eq!(Arg::IdMap(vec![[0, 1000, 1], [1, 5, 2]]).to_string(), r#""0 1000 1\n1 5 2""#);
+        assert_eq!(
+            Arg::IdMap(vec![[0, 1000, 1], [1, 5, 2]]).to_string(),
+            r#""0 1000 1\n1 5 2""#
+        );
         let fields = Arg::Fields(vec![("flags".into(), Arg::Word("CLONE_NEWUTS".into()))]);
         assert_eq!(fields.to_string(), "{flags=CLONE_NEWUTS}");
     }
@@ -128,7 +155,10 @@ mod tests {
 
     #[test]
     fn json_names_the_type() {
-        let json = serde_json::to_string(&Arg::ProcPath { pid: 4, file: "uid_map".into() });
+        let json = serde_json::to_string(&Arg::ProcPath {
+            pid: 4,
+            file: "uid_map".into(),
+        });
         assert_eq!(json.unwrap(), r#"{"proc_path":{"pid":4,"file":"uid_map"}}"#);
     }
 }

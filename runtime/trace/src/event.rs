@@ -21,6 +21,8 @@ pub enum Event {
 pub struct StepNote {
     /// The part that the process plays.
     pub role: Words,
+    /// The process, as the one that has the window sees it.
+    pub host_pid: i32,
     /// The step, below the steps that it belongs to.
     pub step: Vec<Words>,
     /// What became of it.
@@ -48,6 +50,26 @@ pub struct StateChange {
     pub since: Words,
     /// What differs; empty when nothing does.
     pub changes: Vec<Change>,
+}
+
+impl Event {
+    /// Sets the process that the event is of: the kernel knows better than the process itself.
+    pub fn came_from(&mut self, pid: i32) {
+        match self {
+            Event::Request(record) => record.host_pid = pid,
+            Event::Step(note) => note.host_pid = pid,
+            Event::State(state) => state.host_pid = pid,
+        }
+    }
+
+    /// The process that the event is of, as the one that has the window sees it.
+    pub fn host_pid(&self) -> i32 {
+        match self {
+            Event::Request(record) => record.host_pid,
+            Event::Step(note) => note.host_pid,
+            Event::State(state) => state.host_pid,
+        }
+    }
 }
 
 /// One difference in the kernel's view of a process.

@@ -1,26 +1,31 @@
 //! How does a trace look when everything that differs from run to run is taken out?
 //!
 //! Hiding goes by type ([`Arg`]), not by patterns over text: a pid gets a letter in the order in
-//! which processes appear, so that the same letter is the same process; a descriptor, an inode and
-//! a time lose their number; the outside of an id map becomes a name when it is the user's own.
+//! which processes appear, so that the same letter is the same process; a namespace or a pipe gets
+//! a number in the same way; a descriptor and a time lose theirs; an id map loses its outside.
+//! Processes that run at the same time are put into the one order that [`order`] gives.
 
 use std::collections::HashMap;
 
-use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style};
+use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style, order};
 
 /// `events` as text that is the same in every run of the same program.
 pub fn text(events: &[Event]) -> String {
     let mut hide = Hide::default();
     let mut pretty = Pretty::new(Style::plain());
-    let hidden: Vec<Event> = events.iter().map(|event| hide.event(event)).collect();
+    let hidden: Vec<Event> = order::canonical(events)
+        .iter()
+        .map(|event| hide.event(event))
+        .collect();
     let text: String = hidden.iter().map(|event| pretty.render(event)).collect();
     hide.name_processes(&text)
 }
 
-/// Remembers which pid got which letter.
+/// Remembers which pid got which letter, and which object which number.
 #[derive(Default)]
 struct Hide {
     letters: HashMap<i32, usize>,
+    objects: HashMap<(String, u64), usize>,
 }
 
 impl Hide {
@@ -51,7 +56,10 @@ impl Hide {
             before: change.before.as_ref().map(|arg| self.arg(arg)),
             after: change.after.as_ref().map(|arg| self.arg(arg)),
         });
-        StateChange { changes: changes.collect(), ..state.clone() }
+        StateChange {
+            changes: changes.collect(),
+            ..state.clone()
+        }
     }
 
     fn arg(&mut self, arg: &Arg) -> Arg {
@@ -61,11 +69,16 @@ impl Hide {
                 Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
             }
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
-            Arg::Inode(_) => Arg::Hidden("[_]".into()),
+            Arg::Object { kind, inode } => {
+                Arg::Hidden(format!("{kind}:[#{}]", self.object(kind, *inode)))
+            }
             Arg::IdMap(lines) => Arg::Hidden(map_shape(lines)),
             Arg::List(items) => Arg::List(items.iter().map(|item| self.arg(item)).collect()),
             Arg::Fields(fields) => Arg::Fields(
-                fields.iter().map(|(name, value)| (name.clone(), self.arg(value))).collect(),
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.arg(value)))
+                    .collect(),
             ),
             other => other.clone(),
         }
@@ -78,6 +91,19 @@ impl Hide {
             ..=9 => pid.to_string(),
             _ => self.letter(pid),
         }
+    }
+
+    /// The number of an object among those of its kind, from 1.
+    fn object(&mut self, kind: &str, inode: u64) -> usize {
+        let next = 1 + self
+            .objects
+            .keys()
+            .filter(|(other, _)| other == kind)
+            .count();
+        *self
+            .objects
+            .entry((kind.to_string(), inode))
+            .or_insert(next)
     }
 
     fn letter(&mut self, pid: i32) -> String {
@@ -97,7 +123,10 @@ impl Hide {
 
     fn head(&self, line: &str) -> String {
         let (process, rest) = line.split_once(" › ").unwrap_or((line, ""));
-        let words: Vec<String> = process.split(' ').map(|word| self.head_word(word)).collect();
+        let words: Vec<String> = process
+            .split(' ')
+            .map(|word| self.head_word(word))
+            .collect();
         match rest {
             "" => words.join(" "),
             _ => format!("{} › {rest}", words.join(" ")),
@@ -105,7 +134,11 @@ impl Hide {
     }
 
     fn head_word(&self, word: &str) -> String {
-        match word.parse::<i32>().ok().and_then(|pid| self.letters.get(&pid)) {
+        match word
+            .parse::<i32>()
+            .ok()
+            .and_then(|pid| self.letters.get(&pid))
+        {
             Some(index) => letter(*index),
             None => word.to_string(),
         }
@@ -122,8 +155,10 @@ fn letter(index: usize) -> String {
 
 /// The map with its outside ids hidden: they are those of whoever runs the program.
 fn map_shape(lines: &[[u32; 3]]) -> String {
-    let lines: Vec<String> =
-        lines.iter().map(|[inside, _, count]| format!("{inside} _ {count}")).collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|[inside, _, count]| format!("{inside} _ {count}"))
+        .collect();
     format!("\"{}\"", lines.join("\\n"))
 }
 
@@ -154,18 +189,36 @@ mod tests {
         let events = [
             request(500, 500, Arg::Pid(501)),
             request(501, 1, Arg::Pid(1)),
-            request(500, 500, Arg::ProcPath { pid: 501, file: "uid_map".into() }),
+            request(
+                500,
+                500,
+                Arg::ProcPath {
+                    pid: 501,
+                    file: "uid_map".into(),
+                },
+            ),
         ];
         let golden = text(&events);
-        assert!(golden.contains("child A › try it\n  kill(pid B) = 0"), "{golden}");
-        assert!(golden.contains("child B (1 inside) › try it\n  kill(pid 1) = 0"), "{golden}");
+        assert!(
+            golden.contains("child A › try it\n  kill(pid B) = 0"),
+            "{golden}"
+        );
+        assert!(
+            golden.contains("child B (1 inside) › try it\n  kill(pid 1) = 0"),
+            "{golden}"
+        );
         assert!(golden.contains("kill(\"/proc/B/uid_map\")"), "{golden}");
     }
 
     #[test]
     fn another_run_gives_the_same_text() {
-        let one = [request(500, 500, Arg::Fd(4)), request(900, 1, Arg::Inode(77))];
-        let two = [request(731, 731, Arg::Fd(9)), request(17, 1, Arg::Inode(4))];
+        let uts = |inode| Arg::Object {
+            kind: "uts".into(),
+            inode,
+        };
+        let one = [request(500, 500, Arg::Fd(4)), request(900, 1, uts(77))];
+        let two = [request(731, 731, Arg::Fd(9)), request(17, 1, uts(4))];
         assert_eq!(text(&one), text(&two));
+        assert!(text(&one).contains("uts:[#1]"), "{}", text(&one));
     }
 }

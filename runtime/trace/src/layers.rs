@@ -17,14 +17,18 @@ pub struct PrettyLayer<W> {
 impl<W: Write> PrettyLayer<W> {
     /// A layer that prints to `out` as `pretty` says.
     pub fn new(pretty: Pretty, out: W) -> Self {
-        PrettyLayer { out: Mutex::new((pretty, out)) }
+        PrettyLayer {
+            out: Mutex::new((pretty, out)),
+        }
     }
 }
 
 impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for PrettyLayer<W> {
     fn on_event(&self, _event: &tracing::Event<'_>, _context: Context<'_, S>) {
         current(|event| {
-            let Ok(mut guard) = self.out.lock() else { return };
+            let Ok(mut guard) = self.out.lock() else {
+                return;
+            };
             let (pretty, out) = &mut *guard;
             send(out, &pretty.render(event));
         });
@@ -39,7 +43,9 @@ pub struct JsonLayer<W> {
 impl<W: Write> JsonLayer<W> {
     /// A layer that writes to `out`, one `write` an event.
     pub fn new(out: W) -> Self {
-        JsonLayer { out: Mutex::new(out) }
+        JsonLayer {
+            out: Mutex::new(out),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod event;
 pub mod golden;
 pub mod json;
 pub mod layers;
+pub mod order;
 mod pretty;
 mod record;
 
@@ -20,4 +21,4 @@ pub use arg::{Arg, escape};
 pub use emit::{current, emit};
 pub use event::{Change, Event, Fate, StateChange, StepNote};
 pub use pretty::{Explain, Pretty, Style};
-pub use record::{Outcome, Record, Words};
+pub use record::{Outcome, Record, Request, Words};

@@ -75,7 +75,9 @@ impl Display for Outcome {
         match self {
             Outcome::Result(value) => write!(f, "= {value}"),
             Outcome::Errno(name) => write!(f, "= {name}"),
-            Outcome::Refused(name) => write!(f, "= {name} (refused here, the kernel was not asked)"),
+            Outcome::Refused(name) => {
+                write!(f, "= {name} (refused here, the kernel was not asked)")
+            }
             Outcome::Pending(()) => f.write_str("= ?"),
         }
     }
@@ -83,17 +85,27 @@ impl Display for Outcome {
 
 impl Record {
     /// The request as it would stand in a C program: `sethostname("box")`.
-    pub fn request(&self) -> impl Display + '_ {
-        Request(self)
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            call: &self.call,
+            args: &self.args,
+        }
     }
 }
 
-struct Request<'a>(&'a Record);
+/// A request alone, as it would stand in a C program.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The name in the man page.
+    pub call: &'a str,
+    /// The arguments, in the order of the man page.
+    pub args: &'a [Arg],
+}
 
 impl Display for Request<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.0.call)?;
-        separated(f, &self.0.args)?;
+        write!(f, "{}(", self.call)?;
+        separated(f, self.args)?;
         f.write_str(")")
     }
 }

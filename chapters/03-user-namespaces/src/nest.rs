@@ -1,0 +1,62 @@
+//! How deep can user namespaces be nested?
+//!
+//! In each one the process is root, so in each it may make the next: until the kernel's limit of 32
+//! above one another, or of as many as `/proc/sys/user/max_user_namespaces` allows in all.
+
+use primitives::{
+    Birth, IdMap, Namespaces, Pid, Result, Signal, Status, ToParent, deny_setgroups, own_ids,
+    prctl_set_pdeathsig, spawn, step, step_giving, write_gid_map, write_uid_map,
+};
+
+// ANCHOR: nest
+/// Makes `depth` user namespaces, each in the last, and says from the innermost who it is.
+pub(crate) fn nest(depth: u32) -> Result<Status> {
+    if depth == 0 {
+        println!("root of the innermost: user {}", own_ids().0);
+        return Ok(Status::Exited(0));
+    }
+    let (uid, gid) = own_ids();
+    let birth = Birth {
+        namespaces: Namespaces::CLONE_NEWUSER,
+        cgroup: None,
+    };
+    let mut child = step_giving("make a child", || {
+        let why = "have a process that is root one level further in";
+        spawn("child", birth, why, |parent| live_inside(parent, depth - 1))
+    })?;
+    step("deny setgroups", || {
+        deny_setgroups(Some(child.pid()), "be allowed to map a group")
+    })?;
+    step("map root", || map_root(child.pid(), uid, gid))?;
+    step("let it go on", || {
+        child.release("tell the child that it is root now")
+    })?;
+    step_giving("take its status", || child.finish("pass its exit code on"))
+}
+// ANCHOR_END: nest
+
+fn live_inside(parent: &ToParent, depth: u32) -> Result<u8> {
+    step("tie to the parent", || {
+        prctl_set_pdeathsig(
+            Signal::SIGKILL,
+            "end when the one that watches over it ends",
+        )
+    })?;
+    step("wait for the maps", || {
+        parent.wait("not go on before we are root")
+    })?;
+    nest(depth).map(Status::code)
+}
+
+fn map_root(child: Pid, uid: u32, gid: u32) -> Result<()> {
+    write_uid_map(
+        Some(child),
+        &[IdMap::one(0, uid)],
+        "make root in there the same as us",
+    )?;
+    write_gid_map(
+        Some(child),
+        &[IdMap::one(0, gid)],
+        "make its group the same as ours",
+    )
+}

@@ -1,0 +1,26 @@
+//! Where does the window keep its own descriptors?
+//!
+//! High up, so that a chapter's first file is still `fd 3`, as it would be without a window.
+
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+/// The first number that is the window's: below the usual limit of 1024, above what programs use.
+pub(crate) const FIRST: i32 = 900;
+
+/// Moves a descriptor up, close-on-exec; leaves it where it is when the limit is too low for that.
+pub(crate) fn out_of_the_way(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    match fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(FIRST)) {
+        // SAFETY: the kernel has just opened this descriptor for us, nobody else has it.
+        Ok(high) => Ok(unsafe { OwnedFd::from_raw_fd(high) }),
+        Err(Errno::EINVAL | Errno::EMFILE) => Ok(fd),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a descriptor is the window's own, which a view of a process leaves out.
+pub(crate) fn is_ours(fd: i32) -> bool {
+    fd >= FIRST
+}

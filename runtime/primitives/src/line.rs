@@ -1,0 +1,131 @@
+//! What do a process and its child have to say to each other?
+//!
+//! Little, and in order: the child says that it has come to a meeting point and waits; the parent
+//! lets it go on; the child announces its `execve`, or says why it failed. The end of the line means
+//! that the child runs another program now, or that it is dead: who believes in success must look.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
+use serde::{Deserialize, Serialize};
+
+use crate::call;
+use crate::descriptors::out_of_the_way;
+use crate::error::{Error, Failure, Result};
+use crate::gate::perform;
+use crate::window;
+
+/// One message on the line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// From the parent: go on.
+    Go,
+    /// From the child: I am at this meeting point.
+    At(String),
+    /// From the child: I have announced my execve to the window, under this number.
+    Execve(u64),
+    /// From the child: I have failed, and this is why.
+    Failed(Failure),
+}
+
+/// One end of the line. Close-on-exec, so that no other program ever has it.
+#[derive(Debug)]
+pub(crate) struct Line(OwnedFd);
+
+/// Room for a message: an execve with its arguments may be long.
+const LARGEST: usize = 128 * 1024;
+
+impl Line {
+    /// Both ends of a new line.
+    pub(crate) fn pair() -> Result<(Line, Line)> {
+        let unusable = |errno| {
+            Error::Unusable(format!(
+                "no line between two processes: socketpair: {errno}"
+            ))
+        };
+        let (one, other) = window::packet_pair().map_err(unusable)?;
+        let high = |fd| out_of_the_way(fd).map(Line).map_err(unusable);
+        Ok((high(one)?, high(other)?))
+    }
+
+    pub(crate) fn say(&self, message: &Message) -> std::result::Result<(), Errno> {
+        let bytes = serde_json::to_vec(message).expect("messages hold only text and numbers");
+        send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).map(drop)
+    }
+
+    /// The next message; `None` when the other end is closed.
+    pub(crate) fn hear(&self) -> std::result::Result<Option<Message>, Errno> {
+        let mut buffer = vec![0; LARGEST];
+        let length = window::receive(self.0.as_fd(), &mut buffer)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        serde_json::from_slice(&buffer[..length])
+            .map(Some)
+            .map_err(|_| Errno::EBADMSG)
+    }
+
+    /// A number that no other line has: that of the kernel's socket.
+    pub(crate) fn number(&self) -> u64 {
+        nix::sys::stat::fstat(&self.0).map_or(0, |stat| stat.st_ino)
+    }
+
+    /// The line behind a descriptor.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Line {
+        Line(fd)
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The child's end: its way to its parent.
+#[derive(Debug)]
+pub struct ToParent(pub(crate) Line);
+
+impl ToParent {
+    /// Waits until the parent lets this process go on: a read from the line that returns when the
+    /// parent has written to it.
+    ///
+    /// - man: recv(2), unix(7)
+    /// - since: Linux 2.6.4 for packets that keep their bounds
+    /// - ECONNRESET: the parent ended before it let this process go on
+    #[track_caller]
+    pub fn wait(&self, why: &'static str) -> Result<()> {
+        perform(
+            call!("recvfrom" as "wait", self.0.as_fd(), "Go"),
+            why,
+            || match self.0.hear()? {
+                Some(Message::Go) => Ok(()),
+                _ => Err(Errno::ECONNRESET),
+            },
+        )
+    }
+
+    /// Says that this process has come to a meeting point.
+    ///
+    /// - man: send(2), unix(7)
+    /// - since: Linux 2.6.4 for packets that keep their bounds
+    /// - EPIPE: the parent has ended
+    #[track_caller]
+    pub fn arrive(&self, point: &'static str, why: &'static str) -> Result<()> {
+        let at = Message::At(point.to_string());
+        perform(
+            call!("sendto" as "arrive", self.0.as_fd(), point),
+            why,
+            || self.0.say(&at),
+        )
+    }
+
+    pub(crate) fn wait_for_go(&self) -> Result<()> {
+        match self.0.hear() {
+            Ok(Some(Message::Go)) => Ok(()),
+            _ => Err(Error::Lost {
+                role: "parent".into(),
+                how: "its line is closed".into(),
+            }),
+        }
+    }
+}

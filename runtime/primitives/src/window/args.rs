@@ -1,0 +1,61 @@
+//! Which flags does every program of the workspace have?
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// The window: what to show of the requests to the kernel, and where to stop, refuse or leave out.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "The window (see, stop and break each request to the kernel)")]
+pub struct WindowArgs {
+    /// How to show each request: for people, as JSON Lines, or not at all
+    #[arg(long, value_enum, global = true, value_name = "FORM")]
+    pub trace: Option<Form>,
+
+    /// Write the trace to FILE instead of standard error
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trace_file: Option<PathBuf>,
+
+    /// Say of each request what it does in general, since which kernel, and where to read on
+    #[arg(long, global = true)]
+    pub explain: bool,
+
+    /// Stop before each request, in every process, and show what it changed in the kernel
+    #[arg(long, global = true)]
+    pub step: bool,
+
+    /// Stop before each request named CALL and on entering each step named STEP
+    #[arg(long = "break", global = true, value_name = "CALL|STEP")]
+    pub breaks: Vec<String>,
+
+    /// Read the answers at a stop from FILE instead of the terminal ("-": standard input)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub commands: Option<PathBuf>,
+
+    /// Refuse requests named CALL (or only the Nth) with ERRNO, as if the kernel had
+    #[arg(long, global = true, value_name = "CALL[:N]=ERRNO")]
+    pub fail: Vec<String>,
+
+    /// Refuse the Nth request of the process that plays ROLE with ERRNO
+    #[arg(long, global = true, value_name = "ROLE:N=ERRNO")]
+    pub fail_at: Vec<String>,
+
+    /// Kill the process that plays ROLE instead of making its Nth request
+    #[arg(long, global = true, value_name = "ROLE:N")]
+    pub kill_at: Vec<String>,
+
+    /// Leave the step named STEP out, and see what breaks
+    #[arg(long, global = true, value_name = "STEP")]
+    pub without: Vec<String>,
+}
+
+/// How a trace is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people: a head line for each step, two lines for each request
+    Pretty,
+    /// JSON Lines, version 1
+    Json,
+    /// Not at all
+    Off,
+}

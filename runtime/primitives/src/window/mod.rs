@@ -1,0 +1,450 @@
+//! Who watches, and what does the watcher decide?
+//!
+//! The first process of a program has the window: it shows the trace, asks the reader and keeps the
+//! count. Every process that is made later inherits one end of a wire to it. When nobody watches,
+//! none of this exists.
+
+pub(crate) mod args;
+mod rules;
+mod state;
+mod stepper;
+mod wire;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::Location;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::getpid;
+use trace::layers::{JsonLayer, PrettyLayer};
+use trace::{Event, Fate, Outcome, Pretty, Record, StepNote, Style, Words};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+
+pub use args::{Form, WindowArgs};
+
+use crate::cards;
+use crate::descriptors::out_of_the_way;
+use crate::error::{Error, Result};
+use crate::gate::{self, Call};
+use rules::{Action, Rules};
+use stepper::Stepper;
+use wire::{Answer, Message};
+pub(crate) use wire::{packet_pair, receive};
+
+/// The part that the first process plays, which a message need not name.
+const FIRST_ROLE: &str = "parent";
+
+static WATCH: Mutex<Option<Watch>> = Mutex::new(None);
+static ROLE: Mutex<&'static str> = Mutex::new(FIRST_ROLE);
+
+/// What a process knows of the window.
+struct Watch {
+    rules: Rules,
+    /// The end of the wire that children inherit.
+    wire: OwnedFd,
+    /// Only in the process that has the window.
+    first: Option<First>,
+}
+
+/// The process that has the window.
+struct First {
+    wire: OwnedFd,
+    seq: u64,
+    stepper: Option<Stepper>,
+    /// The execves that were announced, by the number of the line, with the time of it.
+    announced: HashMap<u64, (Record, Instant)>,
+}
+
+/// What the window says of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Go,
+    Refuse(Errno),
+}
+
+/// Opens the window as the reader asked for it; `form` is what is shown when the reader did not say.
+///
+/// # Errors
+/// Says which flag cannot be carried out, and why.
+pub(crate) fn open(args: &WindowArgs, form: Form) -> Result<()> {
+    let form = args.trace.unwrap_or(form);
+    let rules = Rules::from_args(args)?;
+    if form == Form::Off && rules.is_empty() {
+        return Ok(());
+    }
+    let stepper = match rules.can_pause() {
+        true => Some(Stepper::open(args.commands.as_deref(), args.step)?),
+        false => None,
+    };
+    show(args, form)?;
+    let (read, write) = wire::wire()
+        .map_err(|errno| Error::Unusable(format!("no wire for the window: {errno}")))?;
+    let first = First {
+        wire: read,
+        seq: 0,
+        stepper,
+        announced: HashMap::new(),
+    };
+    *watch() = Some(Watch {
+        rules,
+        wire: write,
+        first: Some(first),
+    });
+    gate::start_watching();
+    Ok(())
+}
+
+/// Sets up what is shown and where.
+fn show(args: &WindowArgs, form: Form) -> Result<()> {
+    let only_ours = Targets::new().with_target("porthole", tracing::Level::INFO);
+    let registry = tracing_subscriber::registry();
+    let explain = args.explain.then_some(cards::explain as trace::Explain);
+    let set = match (form, &args.trace_file) {
+        (Form::Off, _) => return Ok(()),
+        (Form::Pretty, None) => {
+            let layer = PrettyLayer::new(Pretty::new(on_terminal(explain)), io::stderr());
+            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
+        }
+        (Form::Pretty, Some(path)) => {
+            let style = Style {
+                width: 80,
+                times: true,
+                explain,
+                ..Style::plain()
+            };
+            let layer = PrettyLayer::new(Pretty::new(style), trace_file(path)?);
+            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
+        }
+        (Form::Json, None) => {
+            let layer = JsonLayer::new(io::stderr());
+            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
+        }
+        (Form::Json, Some(path)) => {
+            let layer = JsonLayer::new(trace_file(path)?);
+            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
+        }
+    };
+    set.map_err(|_| Error::Unusable("this program has opened the window already".to_string()))
+}
+
+fn trace_file(path: &Path) -> Result<File> {
+    let unusable = |e: &dyn std::fmt::Display| {
+        Error::Unusable(format!("--trace-file {}: {e}", path.display()))
+    };
+    let file = File::create(path).map_err(|e| unusable(&e))?;
+    let high = out_of_the_way(file.into()).map_err(|e| unusable(&e))?;
+    Ok(high.into())
+}
+
+/// What suits standard error as it is: colour on a terminal only, and none with `NO_COLOR`.
+fn on_terminal(explain: Option<trace::Explain>) -> Style {
+    let terminal = io::stderr().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let width = if terminal {
+        columns().unwrap_or(80)
+    } else {
+        80
+    };
+    Style {
+        width: width.clamp(40, 120),
+        colour: terminal && !no_color,
+        times: true,
+        explain,
+    }
+}
+
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Shows what is still on the wire, and tells the reader of flags that had no effect.
+pub(crate) fn close() {
+    serve_what_is_there();
+    let unused = watch()
+        .as_ref()
+        .map(|watch| watch.rules.unused())
+        .unwrap_or_default();
+    unused.iter().for_each(|flag| eprintln!("note: {flag}"));
+}
+
+/// A request as it stands before it is made.
+pub(crate) fn pending(
+    call: &Call,
+    why: &'static str,
+    caller: &'static Location<'static>,
+) -> Record {
+    gate::count_request();
+    let pid = getpid().as_raw();
+    Record {
+        seq: 0,
+        role: Words::Borrowed(own_role()),
+        pid,
+        host_pid: pid,
+        step: gate::steps(),
+        call: call.name.into(),
+        primitive: call.primitive.into(),
+        args: call.args.clone(),
+        outcome: Outcome::Pending(()),
+        micros: 0,
+        why: why.into(),
+        source: format!("{}:{}", caller.file(), caller.line()).into(),
+    }
+}
+
+/// May this request be made?
+pub(crate) fn decide(record: &Record) -> Result<Verdict> {
+    let action = watch()
+        .as_ref()
+        .and_then(|watch| watch.rules.action_for(record));
+    let answer = match action {
+        None => Answer::Go,
+        Some(Action::Refuse(errno)) => return Ok(Verdict::Refuse(errno)),
+        Some(Action::Kill) => crate::process::die_here(),
+        Some(Action::Pause { named }) => ask(record, named),
+    };
+    match answer {
+        Answer::Go => Ok(Verdict::Go),
+        Answer::Refuse(errno) => Ok(Verdict::Refuse(Errno::from_raw(errno))),
+        Answer::Abort => Err(Error::Aborted),
+    }
+}
+
+fn ask(record: &Record, named: bool) -> Answer {
+    let mut guard = watch();
+    let Some(watch) = guard.as_mut() else {
+        return Answer::Go;
+    };
+    match watch.first.as_mut() {
+        Some(first) => first.stop(record, named),
+        None => {
+            let question = Message::Ask {
+                record: record.clone(),
+                named,
+            };
+            wire::ask(watch.wire.as_fd(), &question).unwrap_or(Answer::Abort)
+        }
+    }
+}
+
+/// Writes down what came of a request.
+pub(crate) fn report(record: Record) {
+    tell(Message::Mine(Event::Request(record)));
+}
+
+/// Announces an execve, whose success nobody but the parent will see.
+pub(crate) fn announce(token: u64, record: Record) {
+    tell(Message::Announce { token, record });
+}
+
+/// The line to a child that announced its execve is closed. The child is not waited for before the
+/// window has looked at it.
+pub(crate) fn conclude(token: u64) {
+    let mut guard = watch();
+    let Some(watch) = guard.as_mut() else { return };
+    match watch.first.as_mut() {
+        Some(first) => first.conclude(token),
+        None => drop(wire::ask(watch.wire.as_fd(), &Message::Closed { token })),
+    }
+}
+
+/// Writes down what became of the innermost of `steps`.
+pub(crate) fn note(step: Vec<Words>, fate: Fate) {
+    let role = Words::Borrowed(own_role());
+    tell(Message::Mine(Event::Step(StepNote {
+        role,
+        host_pid: getpid().as_raw(),
+        step,
+        fate,
+    })));
+}
+
+fn tell(message: Message) {
+    let mut guard = watch();
+    let Some(watch) = guard.as_mut() else { return };
+    if let Some(first) = watch.first.as_mut() {
+        if let Message::Mine(event) = message {
+            first.take(event);
+        }
+    } else if wire::tell(watch.wire.as_fd(), &message).is_err() {
+        // Nobody is left to read: the one who watches was killed, and with it ends what it watched.
+        drop(guard);
+        crate::process::die_here();
+    }
+}
+
+/// Whether the reader wants this step left out.
+pub(crate) fn leaves_out(step: &str) -> bool {
+    watch()
+        .as_ref()
+        .is_some_and(|watch| watch.rules.leaves_out(step))
+}
+
+/// A step is entered; the reader may have wanted it out though later ones need what it gives.
+pub(crate) fn reached(step: &str) {
+    if leaves_out(step) {
+        eprintln!(
+            "note: step {step:?} cannot be left out, later steps need what it gives; \
+             refuse a request in it with --fail instead"
+        );
+    }
+}
+
+/// Waits until `fd` can be read, and meanwhile shows and answers what other processes send.
+///
+/// What lies on the wire comes first: a process that says "ready" on its own line has sent its
+/// reports before.
+pub(crate) fn serve_until(fd: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
+    loop {
+        if serve_once(Some(fd), PollTimeout::NONE)? == Served::Other {
+            return Ok(());
+        }
+    }
+}
+
+/// Shows and answers what other processes have sent so far, or send within `millis`.
+pub(crate) fn serve_for(millis: u16) {
+    let _ = serve_once(None, PollTimeout::from(millis));
+    serve_what_is_there();
+}
+
+fn serve_what_is_there() {
+    while serve_once(None, PollTimeout::ZERO) == Ok(Served::Wire) {}
+}
+
+#[derive(PartialEq)]
+enum Served {
+    Wire,
+    Other,
+    Nothing,
+}
+
+fn serve_once(
+    fd: Option<BorrowedFd<'_>>,
+    timeout: PollTimeout,
+) -> std::result::Result<Served, Errno> {
+    let mut guard = watch();
+    let Some(first) = guard.as_mut().and_then(|watch| watch.first.as_mut()) else {
+        return Ok(if fd.is_some() {
+            Served::Other
+        } else {
+            Served::Nothing
+        });
+    };
+    let wire = PollFd::new(first.wire.as_fd(), PollFlags::POLLIN);
+    let mut fds = vec![wire];
+    fds.extend(fd.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    match poll(&mut fds, timeout) {
+        Ok(0) => return Ok(Served::Nothing),
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(Served::Wire),
+        Err(errno) => return Err(errno),
+    }
+    if fds[0].any() == Some(true) {
+        first.read_wire()?;
+        return Ok(Served::Wire);
+    }
+    Ok(Served::Other)
+}
+
+impl First {
+    fn take(&mut self, mut event: Event) {
+        if let Event::Request(record) = &mut event {
+            self.seq += 1;
+            record.seq = self.seq;
+        }
+        let seen = match &event {
+            Event::Request(record) if self.stepper.is_some() => Some(record.clone()),
+            _ => None,
+        };
+        trace::emit(event);
+        if let (Some(record), Some(stepper)) = (seen, self.stepper.as_mut()) {
+            stepper.after(&record);
+        }
+    }
+
+    /// A line is closed: the process behind it has become another program, or is dead.
+    fn conclude(&mut self, token: u64) {
+        let Some((mut record, announced)) = self.announced.remove(&token) else {
+            return;
+        };
+        if crate::process::has_execed(record.host_pid) {
+            record.micros = u64::try_from(announced.elapsed().as_micros()).unwrap_or(u64::MAX);
+            record.outcome = Outcome::Result(trace::Arg::Number(0));
+            self.take(Event::Request(record));
+        }
+    }
+
+    fn stop(&mut self, record: &Record, named: bool) -> Answer {
+        self.stepper
+            .as_mut()
+            .map_or(Answer::Go, |stepper| stepper.stop(record, named))
+    }
+
+    fn read_wire(&mut self) -> std::result::Result<(), Errno> {
+        let Some(arrived) = wire::next(self.wire.as_fd())? else {
+            return Ok(());
+        };
+        match arrived.message {
+            Message::Mine(mut event) => {
+                event.came_from(arrived.sender);
+                self.take(event);
+            }
+            Message::Announce { token, mut record } => {
+                record.host_pid = arrived.sender;
+                self.announced.insert(token, (record, Instant::now()));
+            }
+            Message::Closed { token } => {
+                self.conclude(token);
+                arrived
+                    .reply_to
+                    .iter()
+                    .for_each(|reply_to| wire::answer(reply_to, Answer::Go));
+            }
+            Message::Ask { mut record, named } => {
+                record.host_pid = arrived.sender;
+                let answer = self.stop(&record, named);
+                if let Some(reply_to) = &arrived.reply_to {
+                    wire::answer(reply_to, answer);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// From now on this process plays another part, and the window is elsewhere.
+pub(crate) fn become_child(role: &'static str) {
+    *ROLE.lock().unwrap_or_else(PoisonError::into_inner) = role;
+    if let Some(watch) = watch().as_mut() {
+        watch.first = None;
+    }
+    gate::forget_steps();
+}
+
+/// Whether this process is the one that has the window.
+pub(crate) fn is_first() -> bool {
+    watch().as_ref().is_some_and(|watch| watch.first.is_some())
+}
+
+/// The part that this process plays; none for the first one.
+pub(crate) fn role() -> Option<String> {
+    let role = own_role();
+    (role != FIRST_ROLE).then(|| role.to_string())
+}
+
+fn own_role() -> &'static str {
+    *ROLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn watch() -> MutexGuard<'static, Option<Watch>> {
+    WATCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
