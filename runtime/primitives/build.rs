@@ -18,11 +18,7 @@ fn main() {
     let mut table = String::from("&[\n");
     for file in &files {
         let text = fs::read_to_string(file).expect("a source file is text");
-        let name = file
-            .file_name()
-            .expect("a file has a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
         cards_of(&text, &name, &mut table);
     }
     table.push_str("]\n");
@@ -54,19 +50,10 @@ fn signature<'a>(first: &'a str, rest: &mut impl Iterator<Item = &'a str>) -> St
     while !words.contains('{') {
         let Some(line) = rest.next() else { break };
         let line = line.trim();
-        let blank = if words.ends_with('(') || line.starts_with(')') {
-            ""
-        } else {
-            " "
-        };
+        let blank = if words.ends_with('(') || line.starts_with(')') { "" } else { " " };
         write!(words, "{blank}{line}").expect("writing to a String cannot fail");
     }
-    words
-        .split('{')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .replace(",)", ")")
+    words.split('{').next().unwrap_or_default().trim().replace(",)", ")")
 }
 
 fn card(doc: &[&str], signature: &str, file: &str, table: &mut String) {
@@ -76,21 +63,15 @@ fn card(doc: &[&str], signature: &str, file: &str, table: &mut String) {
         .chars()
         .take_while(|c| c.is_alphanumeric() || *c == '_')
         .collect();
-    let summary: Vec<&str> = doc
-        .iter()
-        .copied()
-        .take_while(|line| !line.is_empty())
-        .collect();
+    let summary: Vec<&str> = doc.iter().copied().take_while(|line| !line.is_empty()).collect();
     let errnos: Vec<(&str, String)> = doc
         .iter()
         .filter_map(|line| line.strip_prefix("- E"))
         .filter_map(|line| line.split_once(": "))
         .map(|(errno, _)| (errno, item(doc, &format!("E{errno}")).unwrap_or_default()))
         .collect();
-    let errnos: Vec<(String, String)> = errnos
-        .into_iter()
-        .map(|(errno, text)| (format!("E{errno}"), text))
-        .collect();
+    let errnos: Vec<(String, String)> =
+        errnos.into_iter().map(|(errno, text)| (format!("E{errno}"), text)).collect();
     let summary = summary.join(" ");
     writeln!(
         table,
@@ -102,9 +83,7 @@ fn card(doc: &[&str], signature: &str, file: &str, table: &mut String) {
 
 /// The text after `- NAME: `, with the lines that go on below it.
 fn item(doc: &[&str], name: &str) -> Option<String> {
-    let start = doc
-        .iter()
-        .position(|line| line.starts_with(&format!("- {name}: ")))?;
+    let start = doc.iter().position(|line| line.starts_with(&format!("- {name}: ")))?;
     let mut text = doc[start][name.len() + 4..].to_string();
     for line in &doc[start + 1..] {
         let Some(more) = line.strip_prefix("  ") else {

@@ -15,19 +15,13 @@ use crate::spawning::{become_it, small};
 /// Opens a secret and runs a program that tries to read descriptor 3.
 pub(crate) fn leak() -> Result<Status> {
     let secret = step_giving("open a secret", || {
-        memfd_create_inheritable(
-            "secret",
-            b"the key is under the mat\n",
-            "have something to lose",
-        )
+        memfd_create_inheritable("secret", b"the key is under the mat\n", "have something to lose")
     })?;
     let child = step_giving("make a child", || {
         let why = "run a program that was not meant to read the secret";
         small("child", why, |_| become_it(&curious_program()))
     })?;
-    let status = step_giving("take its status", || {
-        child.finish("wait until it has tried")
-    })?;
+    let status = step_giving("take its status", || child.finish("wait until it has tried"))?;
     drop(secret);
     Ok(status)
 }

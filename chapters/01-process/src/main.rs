@@ -58,11 +58,7 @@ enum By {
 }
 
 fn main() -> ExitCode {
-    primitives::run(
-        Form::Pretty,
-        |cli: &Cli| &cli.window,
-        |cli| show(cli.topic.as_ref()),
-    )
+    primitives::run(Form::Pretty, |cli: &Cli| &cli.window, |cli| show(cli.topic.as_ref()))
 }
 
 fn show(topic: Option<&Topic>) -> Result<Status> {
@@ -76,7 +72,5 @@ fn show(topic: Option<&Topic>) -> Result<Status> {
 }
 
 fn demonstration() -> Vec<OsString> {
-    ["sh", "-c", "echo 'a process, and soon a container'"]
-        .map(OsString::from)
-        .to_vec()
+    ["sh", "-c", "echo 'a process, and soon a container'"].map(OsString::from).to_vec()
 }

@@ -21,15 +21,9 @@ pub(crate) fn orphan() -> Result<Status> {
     })?;
     let me = getpid();
     let child = step_giving("make a child", || {
-        small(
-            "child",
-            "have somebody who will leave a child behind",
-            |_| be_a_bad_parent(me),
-        )
+        small("child", "have somebody who will leave a child behind", |_| be_a_bad_parent(me))
     })?;
-    step_giving("take the child's status", || {
-        child.finish("see it end before its own child")
-    })?;
+    step_giving("take the child's status", || child.finish("see it end before its own child"))?;
     let orphan = step_giving("take the orphan's status", || {
         wait_any("take leave of the grandchild too, now that it is ours")
     })?;
@@ -54,18 +48,12 @@ fn be_an_orphan(parent: Pid, grandparent: Pid) -> Result<u8> {
     let deadline = Instant::now() + Duration::from_secs(5);
     while getppid() == parent {
         if Instant::now() > deadline {
-            return Err(Error::Unusable(
-                "the parent did not end within five seconds".to_string(),
-            ));
+            return Err(Error::Unusable("the parent did not end within five seconds".to_string()));
         }
         sleep(Duration::from_millis(1));
     }
     let now = getppid();
-    let who = if now == grandparent {
-        "its grandparent"
-    } else {
-        "somebody else"
-    };
+    let who = if now == grandparent { "its grandparent" } else { "somebody else" };
     println!("the parent of the orphan is now {who}, pid {now}");
     Ok(0)
 }

@@ -33,20 +33,12 @@ fn make(by: By, command: &[OsString]) -> Result<Child> {
 /// What the child does: a copy of us until the last line, where it becomes somebody else.
 pub(crate) fn become_it(command: &[OsString]) -> Result<u8> {
     step("tie to the parent", || {
-        prctl_set_pdeathsig(
-            Signal::SIGKILL,
-            "end when the one that watches over it ends",
-        )
+        prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
     step("close the rest", || {
-        close_range_on_exec(
-            3,
-            "hand on standard input, output and error and nothing else",
-        )
+        close_range_on_exec(3, "hand on standard input, output and error and nothing else")
     })?;
-    step_giving("become the program", || {
-        become_program(command, "run what was asked for")
-    })
+    step_giving("become the program", || become_program(command, "run what was asked for"))
 }
 // ANCHOR_END: become
 

@@ -12,7 +12,7 @@ use crate::spawning::small;
 /// Makes a process that ends at once, and looks at it before and after its status is taken.
 pub(crate) fn zombie() -> Result<Status> {
     let mut child = step_giving("make a child", make)?;
-    child.watch_it_go()?;
+    child.watch_it_end()?;
     println!("it has ended:          {}", state(child.pid()));
     let pid = child.pid();
     let mut left = Some(child);
@@ -20,21 +20,13 @@ pub(crate) fn zombie() -> Result<Status> {
         let child = left.take().expect("this step is done once");
         child.finish("let the kernel forget it").map(drop)
     })?;
-    println!(
-        "its status was {}:  {}",
-        if left.is_none() { "taken" } else { "left " },
-        state(pid)
-    );
+    println!("its status was {}:  {}", if left.is_none() { "taken" } else { "left " }, state(pid));
     Ok(Status::Exited(0))
 }
 // ANCHOR_END: zombie
 
 fn make() -> Result<Child> {
-    small(
-        "child",
-        "have a process that ends before anybody asks for its status",
-        |_| Ok(7),
-    )
+    small("child", "have a process that ends before anybody asks for its status", |_| Ok(7))
 }
 
 /// What the kernel says of a process, in its own words: `Z (zombie)`.

@@ -1,8 +1,8 @@
 //! What does it take to give one process a host name of its own?
 
 use primitives::{
-    Birth, Namespaces, Result, Signal, Status, ToParent, hostname, own_ids, prctl_set_pdeathsig,
-    sethostname, spawn, step, step_giving, unshare,
+    Birth, Namespaces, Result, Status, ToParent, hostname, own_ids, sethostname, spawn, step,
+    step_giving, unshare,
 };
 
 // ANCHOR: demonstration
@@ -13,29 +13,16 @@ pub(crate) fn a_name_of_its_own() -> Result<Status> {
         let why = "have a process whose names we can change";
         spawn("child", Birth::default(), why, change_the_name)
     })?;
-    let status = step_giving("take its status", || {
-        child.finish("wait until it has looked")
-    })?;
+    let status = step_giving("take its status", || child.finish("wait until it has looked"))?;
     println!("outside, after:  {}", hostname());
     Ok(status)
 }
 
 fn change_the_name(_: &ToParent) -> Result<u8> {
-    step("tie to the parent", || {
-        prctl_set_pdeathsig(
-            Signal::SIGKILL,
-            "end when the one that watches over it ends",
-        )
-    })?;
     step("leave the shared name", || {
-        unshare(
-            namespaces(),
-            "change a name without changing it for everybody",
-        )
+        unshare(namespaces(), "change a name without changing it for everybody")
     })?;
-    step("take a name", || {
-        sethostname("porthole", "see whether the machine gets it too")
-    })?;
+    step("take a name", || sethostname("porthole", "see whether the machine gets it too"))?;
     println!("inside:          {}", hostname());
     Ok(0)
 }

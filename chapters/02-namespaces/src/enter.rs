@@ -17,9 +17,7 @@ pub(crate) fn enter(pid: Pid, command: &[OsString]) -> Result<Status> {
     let kinds = kinds_that_differ(pid)?;
     let child = step_giving("make a child", || {
         let why = "have somebody to join, while we stay and watch";
-        spawn("child", Birth::default(), why, |_| {
-            join_and_run(pid, kinds, command)
-        })
+        spawn("child", Birth::default(), why, |_| join_and_run(pid, kinds, command))
     })?;
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
@@ -27,10 +25,7 @@ pub(crate) fn enter(pid: Pid, command: &[OsString]) -> Result<Status> {
 fn join_and_run(pid: Pid, kinds: Namespaces, command: &[OsString]) -> Result<u8> {
     step("tie to the parent", tie_to_the_parent)?;
     let target = step_giving("open the process", || {
-        pidfd_open(
-            pid,
-            "mean this process, even if another one gets its number",
-        )
+        pidfd_open(pid, "mean this process, even if another one gets its number")
     })?;
     step("join its namespaces", || {
         setns_of_process(target.as_fd(), kinds, "have the same names as the process")
@@ -39,53 +34,36 @@ fn join_and_run(pid: Pid, kinds: Namespaces, command: &[OsString]) -> Result<u8>
         let why = "have a process that is born in the pid namespace that we joined";
         spawn("member", Birth::default(), why, |_| live_inside(command))
     })?;
-    let status = step_giving("take the member's status", || {
-        inside.finish("pass its code on")
-    })?;
+    let status = step_giving("take the member's status", || inside.finish("pass its code on"))?;
     Ok(status.code())
 }
 // ANCHOR_END: enter
 
 fn live_inside(command: &[OsString]) -> Result<u8> {
     step("tie to the parent", tie_to_the_parent)?;
-    step_giving("become the program", || {
-        become_program(command, "run what was asked for")
-    })
+    step_giving("become the program", || become_program(command, "run what was asked for"))
 }
 
 fn tie_to_the_parent() -> Result<()> {
-    prctl_set_pdeathsig(
-        Signal::SIGKILL,
-        "end when the one that watches over it ends",
-    )
+    prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
 }
 
 /// Joining a user namespace that one is in already is an error, so only what differs is joined.
 fn kinds_that_differ(pid: Pid) -> Result<Namespaces> {
     let unreadable = |e: std::io::Error| {
-        Error::Unusable(format!(
-            "the namespaces of process {pid} cannot be read: {e}"
-        ))
+        Error::Unusable(format!("the namespaces of process {pid} cannot be read: {e}"))
     };
-    let (ours, theirs) = (
-        namespaces_of(None).map_err(unreadable)?,
-        namespaces_of(Some(pid)),
-    );
+    let (ours, theirs) = (namespaces_of(None).map_err(unreadable)?, namespaces_of(Some(pid)));
     let theirs = theirs.map_err(unreadable)?;
     let differ = |name: &str| {
-        theirs
-            .iter()
-            .any(|namespace| namespace.name == name && !ours.contains(namespace))
+        theirs.iter().any(|namespace| namespace.name == name && !ours.contains(namespace))
     };
-    let kinds: Namespaces = KINDS
-        .into_iter()
-        .filter(|(name, _)| differ(name))
-        .map(|(_, kind)| kind)
-        .collect();
+    let kinds: Namespaces =
+        KINDS.into_iter().filter(|(name, _)| differ(name)).map(|(_, kind)| kind).collect();
     match kinds.is_empty() {
-        true => Err(Error::Unusable(format!(
-            "process {pid} is in the same namespaces as this one"
-        ))),
+        true => {
+            Err(Error::Unusable(format!("process {pid} is in the same namespaces as this one")))
+        }
         false => Ok(kinds),
     }
 }

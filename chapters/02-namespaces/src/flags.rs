@@ -34,12 +34,7 @@ pub(crate) struct Unshare {
     #[arg(short = 'T', long)]
     pub(crate) time: bool,
     /// Be root in the new user namespace (implies --user)
-    #[arg(
-        short = 'r',
-        long,
-        visible_alias = "map-root",
-        conflicts_with = "map_current_user"
-    )]
+    #[arg(short = 'r', long, visible_alias = "map-root", conflicts_with = "map_current_user")]
     pub(crate) map_root_user: bool,
     /// Be yourself in the new user namespace (implies --user)
     #[arg(short = 'c', long)]
@@ -78,11 +73,7 @@ pub(crate) struct Unshare {
     #[arg(short = 'G', long, value_name = "GID")]
     pub(crate) setgid: Option<u32>,
     /// The program and its arguments; without it, your shell
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "CMD"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -121,10 +112,7 @@ impl Unshare {
     /// The kinds that are asked for, also by flags that make no sense without them.
     pub(crate) fn namespaces(&self) -> Namespaces {
         let wanted = [
-            (
-                self.mount || self.mount_proc.is_some(),
-                Namespaces::CLONE_NEWNS,
-            ),
+            (self.mount || self.mount_proc.is_some(), Namespaces::CLONE_NEWNS),
             (self.uts, Namespaces::CLONE_NEWUTS),
             (self.ipc, Namespaces::CLONE_NEWIPC),
             (self.net, Namespaces::CLONE_NEWNET),
@@ -133,11 +121,7 @@ impl Unshare {
             (self.cgroup, Namespaces::CLONE_NEWCGROUP),
             (self.time, Namespaces::CLONE_NEWTIME),
         ];
-        wanted
-            .into_iter()
-            .filter(|(asked, _)| *asked)
-            .map(|(_, kind)| kind)
-            .collect()
+        wanted.into_iter().filter(|(asked, _)| *asked).map(|(_, kind)| kind).collect()
     }
     // ANCHOR_END: implied
 
@@ -150,22 +134,12 @@ impl Unshare {
 
     /// Who a user is inside, when that was asked for; `outside` is who it is out here.
     pub(crate) fn user_inside(&self, outside: u32) -> Option<u32> {
-        inside(
-            self.map_root_user,
-            self.map_current_user,
-            self.map_user,
-            outside,
-        )
+        inside(self.map_root_user, self.map_current_user, self.map_user, outside)
     }
 
     /// Which group a user is in inside, when that was asked for.
     pub(crate) fn group_inside(&self, outside: u32) -> Option<u32> {
-        inside(
-            self.map_root_user,
-            self.map_current_user,
-            self.map_group,
-            outside,
-        )
+        inside(self.map_root_user, self.map_current_user, self.map_group, outside)
     }
 
     /// Whether a process is made for the program, which is then the first in its pid namespace.

@@ -67,11 +67,7 @@ fn pid(text: &str) -> std::result::Result<Pid, String> {
 }
 
 fn main() -> ExitCode {
-    primitives::run(
-        Form::Pretty,
-        |cli: &Cli| &cli.window,
-        |cli| show(cli.topic.as_ref()),
-    )
+    primitives::run(Form::Pretty, |cli: &Cli| &cli.window, |cli| show(cli.topic.as_ref()))
 }
 
 fn show(topic: Option<&Topic>) -> Result<Status> {

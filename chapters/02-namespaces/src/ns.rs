@@ -25,19 +25,13 @@ const HOLDS: [(&str, &str); 8] = [
 pub(crate) fn show(pid: Option<Pid>) -> Result<Status> {
     let of = namespaces(pid)?;
     let parent = parent_process(pid).and_then(|parent| namespaces_of(Some(parent)).ok());
-    println!(
-        "{:<8} {:<12} {:<16} what it holds",
-        "KIND", "INODE", "WITH ITS PARENT"
-    );
+    println!("{:<8} {:<12} {:<16} what it holds", "KIND", "INODE", "WITH ITS PARENT");
     for (kind, _) in KINDS {
         let Some(namespace) = of.iter().find(|namespace| namespace.name == kind) else {
             continue;
         };
         let shared = shared(namespace, parent.as_deref());
-        let (_, holds) = HOLDS
-            .iter()
-            .find(|(name, _)| *name == kind)
-            .expect("all kinds are there");
+        let (_, holds) = HOLDS.iter().find(|(name, _)| *name == kind).expect("all kinds are there");
         println!("{kind:<8} {:<12} {shared:<16} {holds}", namespace.inode);
     }
     Ok(Status::Exited(0))
@@ -61,17 +55,12 @@ fn shared(namespace: &Namespace, parent: Option<&[Namespace]>) -> &'static str {
 
 fn parent_process(pid: Option<Pid>) -> Option<Pid> {
     let pid = pid.unwrap_or_else(primitives::getpid);
-    field(pid, "PPid:")
-        .and_then(|text| text.parse().ok())
-        .map(Pid::from_raw)
+    field(pid, "PPid:").and_then(|text| text.parse().ok()).map(Pid::from_raw)
 }
 
 fn field(pid: Pid, name: &str) -> Option<String> {
     let status = read_small(format!("/proc/{pid}/status").as_ref()).ok()?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(|text| text.trim().to_string())
+    status.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_string())
 }
 
 /// One namespace of a kind that nests.
@@ -96,26 +85,15 @@ pub(crate) fn tree() -> Result<Status> {
 // ANCHOR_END: tree
 
 fn is_root(nodes: &BTreeMap<u64, Node>, inode: u64) -> bool {
-    nodes[&inode]
-        .parent
-        .is_none_or(|parent| !nodes.contains_key(&parent))
+    nodes[&inode].parent.is_none_or(|parent| !nodes.contains_key(&parent))
 }
 
 fn branch(kind: &str, nodes: &BTreeMap<u64, Node>, inode: u64, depth: usize) {
     let node = &nodes[&inode];
-    let owner = node
-        .owner
-        .map(|uid| format!(", made by uid {uid}"))
-        .unwrap_or_default();
-    println!(
-        "{}{kind}:[{inode}]{owner}: {}",
-        "  ".repeat(depth),
-        people(&node.processes)
-    );
-    for child in nodes
-        .iter()
-        .filter(|(_, node)| node.parent == Some(inode))
-        .map(|(child, _)| *child)
+    let owner = node.owner.map(|uid| format!(", made by uid {uid}")).unwrap_or_default();
+    println!("{}{kind}:[{inode}]{owner}: {}", "  ".repeat(depth), people(&node.processes));
+    for child in
+        nodes.iter().filter(|(_, node)| node.parent == Some(inode)).map(|(child, _)| *child)
     {
         branch(kind, nodes, child, depth + 1);
     }
@@ -140,9 +118,7 @@ fn nodes(kind: &str) -> BTreeMap<u64, Node> {
             continue;
         };
         if let Some(inode) = add(&mut nodes, namespace) {
-            nodes
-                .entry(inode)
-                .and_modify(|node| node.processes.push(pid));
+            nodes.entry(inode).and_modify(|node| node.processes.push(pid));
         }
     }
     nodes
@@ -156,14 +132,7 @@ fn add(nodes: &mut BTreeMap<u64, Node>, namespace: OwnedFd) -> Option<u64> {
     }
     let owner = owner_uid(namespace.as_fd()).ok();
     let above = parent_of(namespace.as_fd()).ok();
-    nodes.insert(
-        inode,
-        Node {
-            parent: None,
-            owner,
-            processes: Vec::new(),
-        },
-    );
+    nodes.insert(inode, Node { parent: None, owner, processes: Vec::new() });
     let parent = above.and_then(|above| add(nodes, above));
     nodes.entry(inode).and_modify(|node| node.parent = parent);
     Some(inode)
@@ -174,9 +143,7 @@ fn processes() -> Vec<Pid> {
         return Vec::new();
     };
     let names = entries.flatten().map(|entry| entry.file_name());
-    let mut pids: Vec<i32> = names
-        .filter_map(|name| name.to_string_lossy().parse().ok())
-        .collect();
+    let mut pids: Vec<i32> = names.filter_map(|name| name.to_string_lossy().parse().ok()).collect();
     pids.sort_unstable();
     pids.into_iter().map(Pid::from_raw).collect()
 }

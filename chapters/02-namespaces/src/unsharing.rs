@@ -31,7 +31,7 @@ pub(crate) fn unshare_and_run(wanted: &Unshare) -> Result<Status> {
 fn leave_and_run(wanted: &Unshare) -> Result<u8> {
     let (uid, gid) = own_ids();
     step("tie to the parent", tie_to_the_parent)?;
-    step("leave what is shared", || leave(wanted.namespaces()))?;
+    leave(wanted.namespaces())?;
     map_ids(wanted, uid, gid)?;
     if wanted.namespaces().contains(Namespaces::CLONE_NEWNS) {
         cut_mount_ties(wanted)?;
@@ -43,35 +43,28 @@ fn leave_and_run(wanted: &Unshare) -> Result<u8> {
         let why = "have a process that is born in the new pid namespace, as number 1";
         spawn("init", Birth::default(), why, |_| live_inside(wanted))
     })?;
-    let status = step_giving("take the first one's status", || {
-        init.finish("pass its exit code on")
-    })?;
+    let status =
+        step_giving("take the first one's status", || init.finish("pass its exit code on"))?;
     Ok(status.code())
 }
 // ANCHOR_END: leave
 
 fn live_inside(wanted: &Unshare) -> Result<u8> {
     step("tie to the parent", || {
-        prctl_set_pdeathsig(
-            kill_signal(wanted)?,
-            "end when the one that watches over it ends",
-        )
+        prctl_set_pdeathsig(kill_signal(wanted)?, "end when the one that watches over it ends")
     })?;
     set_up_and_become(wanted)
 }
 
 fn tie_to_the_parent() -> Result<()> {
-    prctl_set_pdeathsig(
-        Signal::SIGKILL,
-        "end when the one that watches over it ends",
-    )
+    prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
 }
 
 fn leave(namespaces: Namespaces) -> Result<()> {
-    match namespaces.is_empty() {
-        true => Ok(()),
-        false => unshare(namespaces, "have names of its own from now on"),
+    if namespaces.is_empty() {
+        return Ok(());
     }
+    step("leave what is shared", || unshare(namespaces, "have names of its own from now on"))
 }
 
 // ANCHOR: map
@@ -80,9 +73,7 @@ fn leave(namespaces: Namespaces) -> Result<()> {
 fn map_ids(wanted: &Unshare, uid: u32, gid: u32) -> Result<()> {
     let (user, group) = (wanted.user_inside(uid), wanted.group_inside(gid));
     if wanted.setgroups.unwrap_or(default_setgroups(group)) == Setgroups::Deny {
-        step("deny setgroups", || {
-            deny_setgroups(None, "be allowed to map a group without root")
-        })?;
+        step("deny setgroups", || deny_setgroups(None, "be allowed to map a group without root"))?;
     }
     if let Some(inside) = user {
         step("map the user", || {
@@ -91,11 +82,7 @@ fn map_ids(wanted: &Unshare, uid: u32, gid: u32) -> Result<()> {
     }
     if let Some(inside) = group {
         step("map the group", || {
-            write_gid_map(
-                None,
-                &[IdMap::one(inside, gid)],
-                "say which group we are in there",
-            )
+            write_gid_map(None, &[IdMap::one(inside, gid)], "say which group we are in there")
         })?;
     }
     Ok(())
@@ -103,11 +90,7 @@ fn map_ids(wanted: &Unshare, uid: u32, gid: u32) -> Result<()> {
 // ANCHOR_END: map
 
 fn default_setgroups(group: Option<u32>) -> Setgroups {
-    if group.is_some() {
-        Setgroups::Deny
-    } else {
-        Setgroups::Allow
-    }
+    if group.is_some() { Setgroups::Deny } else { Setgroups::Allow }
 }
 
 fn cut_mount_ties(wanted: &Unshare) -> Result<()> {
@@ -115,66 +98,41 @@ fn cut_mount_ties(wanted: &Unshare) -> Result<()> {
         return Ok(());
     };
     step("cut the mount ties", || {
-        mount_change(
-            Path::new("/"),
-            flags,
-            "keep our mounts from spreading to everybody",
-        )
+        mount_change(Path::new("/"), flags, "keep our mounts from spreading to everybody")
     })
 }
 
 // ANCHOR: set_up
 fn set_up_and_become(wanted: &Unshare) -> Result<u8> {
     if let Some(root) = &wanted.root {
-        step("change the root", || {
-            chroot(root, "see that directory as the root")
-        })?;
-        step("enter the root", || {
-            chdir(Path::new("/"), "not keep a foot outside of it")
-        })?;
+        step("change the root", || chroot(root, "see that directory as the root"))?;
+        step("enter the root", || chdir(Path::new("/"), "not keep a foot outside of it"))?;
     }
     if let Some(directory) = &wanted.wd {
-        step("change the directory", || {
-            chdir(directory, "start where it was asked for")
-        })?;
+        step("change the directory", || chdir(directory, "start where it was asked for"))?;
     }
     if let Some(place) = &wanted.mount_proc {
         step("mount proc", || mount_proc(place))?;
     }
     change_ids(wanted)?;
     let command = command(wanted);
-    step_giving("become the program", || {
-        become_program(&command, "run what was asked for")
-    })
+    step_giving("become the program", || become_program(&command, "run what was asked for"))
 }
 
 fn mount_proc(place: &Path) -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount_new(
-        "proc",
-        place,
-        "proc",
-        flags,
-        None,
-        "let programs see the processes in here only",
-    )
+    mount_new("proc", place, "proc", flags, None, "let programs see the processes in here only")
 }
 // ANCHOR_END: set_up
 
 /// Groups first: who is not root any more may not change them.
 fn change_ids(wanted: &Unshare) -> Result<()> {
     if let Some(gid) = wanted.setgid {
-        step("drop the groups", || {
-            setgroups(&[], "keep no right of a group we had outside")
-        })?;
-        step("change the group", || {
-            setresgid(gid, "run as the group that was asked for")
-        })?;
+        step("drop the groups", || setgroups(&[], "keep no right of a group we had outside"))?;
+        step("change the group", || setresgid(gid, "run as the group that was asked for"))?;
     }
     if let Some(uid) = wanted.setuid {
-        step("change the user", || {
-            setresuid(uid, "run as the user that was asked for")
-        })?;
+        step("change the user", || setresuid(uid, "run as the user that was asked for"))?;
     }
     Ok(())
 }
@@ -191,9 +149,7 @@ fn command(wanted: &Unshare) -> Vec<OsString> {
 fn kill_signal(wanted: &Unshare) -> Result<Signal> {
     let name = wanted.kill_child.as_deref().unwrap_or("SIGKILL");
     name.parse().map_err(|_| {
-        Error::Unusable(format!(
-            "--kill-child={name}: write the signal as in signal(7): SIGTERM"
-        ))
+        Error::Unusable(format!("--kill-child={name}: write the signal as in signal(7): SIGTERM"))
     })
 }
 

@@ -75,11 +75,7 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    primitives::run(
-        Form::Pretty,
-        |cli: &Cli| &cli.window,
-        |cli| show(cli.topic.as_ref()),
-    )
+    primitives::run(Form::Pretty, |cli: &Cli| &cli.window, |cli| show(cli.topic.as_ref()))
 }
 
 fn show(topic: Option<&Topic>) -> Result<Status> {
@@ -88,6 +84,6 @@ fn show(topic: Option<&Topic>) -> Result<Status> {
         Some(Topic::Userns(Userns::Run(wanted))) => run::run(wanted),
         Some(Topic::Userns(Userns::Map { pid })) => map::show(*pid),
         Some(Topic::Userns(Userns::Whoami)) => who::whoami(),
-        Some(Topic::Userns(Userns::Nest { depth })) => nest::nest(*depth),
+        Some(Topic::Userns(Userns::Nest { depth })) => nest::nest(*depth, 0),
     }
 }

@@ -7,18 +7,12 @@ pub(crate) fn line(text: &str) -> std::result::Result<IdMap, String> {
     let numbers: Vec<u32> = text
         .split(':')
         .map(|number| {
-            number
-                .parse()
-                .map_err(|_| format!("{number:?} is no id, they are 0 to 4294967295"))
+            number.parse().map_err(|_| format!("{number:?} is no id, they are 0 to 4294967295"))
         })
         .collect::<std::result::Result<_, _>>()?;
     match numbers.as_slice() {
         [_, _, 0] => Err("a map of no ids: the last number counts them".to_string()),
-        [inside, outside, count] => Ok(IdMap {
-            inside: *inside,
-            outside: *outside,
-            count: *count,
-        }),
+        [inside, outside, count] => Ok(IdMap { inside: *inside, outside: *outside, count: *count }),
         _ => Err("write INSIDE:OUTSIDE:COUNT, as in 0:1000:1".to_string()),
     }
 }
@@ -53,10 +47,7 @@ pub(crate) fn show(pid: Option<Pid>) -> Result<Status> {
 // ANCHOR_END: show
 
 fn sentence(line: &str) -> String {
-    let numbers: Vec<u64> = line
-        .split_whitespace()
-        .filter_map(|n| n.parse().ok())
-        .collect();
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
     match numbers.as_slice() {
         [inside, outside, 1] => format!("{inside} in there is {outside} out here"),
         [inside, outside, count] => format!(
@@ -83,11 +74,7 @@ pub(crate) fn granted(file: &str, uid: u32) -> Result<IdMap> {
         if let (true, Some(first), Some(count)) =
             (names.iter().any(|name| name == owner), number(), number())
         {
-            return Ok(IdMap {
-                inside: 1,
-                outside: first,
-                count,
-            });
+            return Ok(IdMap { inside: 1, outside: first, count });
         }
     }
     Err(Error::Unusable(format!(
@@ -100,9 +87,7 @@ pub(crate) fn granted(file: &str, uid: u32) -> Result<IdMap> {
 
 fn name_of(uid: u32) -> Option<String> {
     let passwd = read_small("/etc/passwd".as_ref()).ok()?;
-    let line = passwd
-        .lines()
-        .find(|line| line.split(':').nth(2) == Some(&uid.to_string()))?;
+    let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid.to_string()))?;
     line.split(':').next().map(str::to_string)
 }
 

@@ -29,18 +29,13 @@ pub(crate) fn run(wanted: &Run) -> Result<Status> {
     let maps = maps(wanted)?;
     let mut child = step_giving("make a child", || make(wanted))?;
     sleep(Duration::from_millis(wanted.late));
-    say_who_is_who(child.pid(), &maps)?;
-    step("let it go on", || {
-        child.release("tell the child that it is somebody now")
-    })?;
+    child.beside(|pid| say_who_is_who(pid, &maps))?;
+    step("let it go on", || child.release("tell the child that it is somebody now"))?;
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
 
 fn make(wanted: &Run) -> Result<Child> {
-    let birth = Birth {
-        namespaces: Namespaces::CLONE_NEWUSER,
-        cgroup: None,
-    };
+    let birth = Birth { namespaces: Namespaces::CLONE_NEWUSER, cgroup: None };
     let why = "have a process in a user namespace of which it is the master";
     spawn("child", birth, why, |parent| live_inside(parent, wanted))
 }
@@ -49,14 +44,9 @@ fn make(wanted: &Run) -> Result<Child> {
 // ANCHOR: inside
 fn live_inside(parent: &ToParent, wanted: &Run) -> Result<u8> {
     step("tie to the parent", || {
-        prctl_set_pdeathsig(
-            Signal::SIGKILL,
-            "end when the one that watches over it ends",
-        )
+        prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
-    step("wait for the maps", || {
-        parent.wait("not look who we are before it is said")
-    })?;
+    step("wait for the maps", || parent.wait("not look who we are before it is said"))?;
     match wanted.command.is_empty() {
         true => who::print(),
         false => step_giving("become the program", || {
@@ -73,24 +63,13 @@ fn say_who_is_who(child: Pid, maps: &Maps) -> Result<()> {
         return ask_the_helpers(child, maps);
     }
     step("deny setgroups", || {
-        deny_setgroups(
-            Some(child),
-            "give up what a group map without root could be abused for",
-        )
+        deny_setgroups(Some(child), "give up what a group map without root could be abused for")
     })?;
     step("map the users", || {
-        write_uid_map(
-            Some(child),
-            &maps.users,
-            "say which users out here the users in there are",
-        )
+        write_uid_map(Some(child), &maps.users, "say which users out here the users in there are")
     })?;
     step("map the groups", || {
-        write_gid_map(
-            Some(child),
-            &maps.groups,
-            "say which groups out here those in there are",
-        )
+        write_gid_map(Some(child), &maps.groups, "say which groups out here those in there are")
     })
 }
 // ANCHOR_END: maps
@@ -123,9 +102,5 @@ fn maps(wanted: &Run) -> Result<Maps> {
         users.push(granted("/etc/subuid", uid)?);
         groups.push(granted("/etc/subgid", uid)?);
     }
-    Ok(Maps {
-        users,
-        groups,
-        by_helper: wanted.subids,
-    })
+    Ok(Maps { users, groups, by_helper: wanted.subids })
 }

@@ -33,11 +33,7 @@ fn remark(id: u32) -> &'static str {
 /// How many capabilities are in effect, from the bits in `/proc/self/status`.
 fn capabilities() -> String {
     let status = read_small("/proc/self/status".as_ref()).unwrap_or_default();
-    let hex = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .unwrap_or("")
-        .trim();
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or("").trim();
     match u64::from_str_radix(hex, 16).map(u64::count_ones) {
         Ok(0) => "none".to_string(),
         Ok(count) => format!("{count}"),

@@ -150,11 +150,7 @@ pub(crate) fn octal(mode: impl Into<u32>) -> Arg {
 
 /// A structure, by its fields.
 pub(crate) fn fields<const N: usize>(fields: [(&str, Arg); N]) -> Arg {
-    Arg::Fields(
-        fields
-            .map(|(name, value)| (name.to_string(), value))
-            .to_vec(),
-    )
+    Arg::Fields(fields.map(|(name, value)| (name.to_string(), value)).to_vec())
 }
 
 /// An argument that may be missing: `NULL` then.

@@ -35,10 +35,7 @@ pub fn find(primitive: &str) -> Option<&'static Card> {
 
 /// What an errno means when this primitive returns it, if its card says so.
 pub fn hint(primitive: &str, errno: &str) -> Option<&'static str> {
-    let (_, text) = find(primitive)?
-        .errnos
-        .iter()
-        .find(|(name, _)| *name == errno)?;
+    let (_, text) = find(primitive)?.errnos.iter().find(|(name, _)| *name == errno)?;
     Some(text)
 }
 
@@ -64,16 +61,10 @@ mod tests {
             let name = card.primitive;
             assert!(card.man.contains('('), "{name}: a man page has a section");
             assert!(!card.since.is_empty(), "{name}: since which kernel?");
-            assert!(
-                card.summary.ends_with('.'),
-                "{name}: the summary is a sentence"
-            );
+            assert!(card.summary.ends_with('.'), "{name}: the summary is a sentence");
             for (errno, text) in card.errnos {
                 let stop = text.ends_with('.');
-                assert!(
-                    !text.is_empty() && !stop,
-                    "{name}: {errno} is a clause, without a stop"
-                );
+                assert!(!text.is_empty() && !stop, "{name}: {errno} is a clause, without a stop");
             }
         }
     }
@@ -82,11 +73,7 @@ mod tests {
     fn hints_come_from_the_doc_comment() {
         let card = find("pivot_root").unwrap();
         assert_eq!(card.source, "mount.rs");
-        assert!(
-            hint("pivot_root", "EINVAL")
-                .unwrap()
-                .contains("mount point")
-        );
+        assert!(hint("pivot_root", "EINVAL").unwrap().contains("mount point"));
         assert_eq!(hint("pivot_root", "ENOSPC"), None);
     }
 }

@@ -110,20 +110,8 @@ impl Refusal {
         here: bool,
     ) -> Refusal {
         let hint = cards::hint(call.primitive, &errno_name(errno));
-        let request = Request {
-            call: call.name,
-            args: &call.args,
-        }
-        .to_string();
-        Refusal {
-            role,
-            step,
-            call: call.name,
-            request,
-            errno,
-            here,
-            hint,
-        }
+        let request = Request { call: call.name, args: &call.args }.to_string();
+        Refusal { role, step, call: call.name, request, errno, here, hint }
     }
 }
 
@@ -156,10 +144,7 @@ pub struct Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
-        Failure {
-            message: error.to_string(),
-            code: error.exit_code(),
-        }
+        Failure { message: error.to_string(), code: error.exit_code() }
     }
 }
 
@@ -175,12 +160,9 @@ pub fn errno_from_name(name: &str) -> std::result::Result<Errno, String> {
         "ENOTSUP" => "EOPNOTSUPP",
         other => other,
     };
-    (1..=133)
-        .map(Errno::from_raw)
-        .find(|errno| errno_name(*errno) == known)
-        .ok_or_else(|| {
-            format!("{name:?} is no errno: write its name as in errno(3), such as EPERM")
-        })
+    (1..=133).map(Errno::from_raw).find(|errno| errno_name(*errno) == known).ok_or_else(|| {
+        format!("{name:?} is no errno: write its name as in errno(3), such as EPERM")
+    })
 }
 
 #[cfg(test)]

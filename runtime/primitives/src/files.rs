@@ -30,9 +30,7 @@ use crate::process::from_rustix;
 /// - EINVAL: the file does not understand the value
 #[track_caller]
 pub fn write(path: &Path, text: &str, why: &'static str) -> Result<()> {
-    perform(call!("write", path, text), why, || {
-        write_once(path, text.as_bytes())
-    })
+    perform(call!("write", path, text), why, || write_once(path, text.as_bytes()))
 }
 
 pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> std::result::Result<(), Errno> {
@@ -54,20 +52,12 @@ pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> std::result::Result<(), E
 #[track_caller]
 pub fn create(path: &Path, content: &[u8], mode: u32, why: &'static str) -> Result<()> {
     let shown = Arg::Text(String::from_utf8_lossy(content).into_owned());
-    perform(
-        call!("creat" as "create", path, shown, octal(mode)),
-        why,
-        || {
-            let mut options = File::options();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(mode)
-                .open(path)
-                .map_err(errno_of)?;
-            file.write_all(content).map_err(errno_of)
-        },
-    )
+    perform(call!("creat" as "create", path, shown, octal(mode)), why, || {
+        let mut options = File::options();
+        let mut file =
+            options.write(true).create_new(true).mode(mode).open(path).map_err(errno_of)?;
+        file.write_all(content).map_err(errno_of)
+    })
 }
 
 /// Opens a file or directory without reading it (`O_PATH`): a handle that paths can start from.
@@ -77,14 +67,10 @@ pub fn create(path: &Path, content: &[u8], mode: u32, why: &'static str) -> Resu
 /// - ENOENT: there is no such file
 #[track_caller]
 pub fn open_path(path: &Path, why: &'static str) -> Result<OwnedFd> {
-    perform(
-        call!("open" as "open_path", path, Word("O_PATH|O_CLOEXEC")),
-        why,
-        || {
-            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-            nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
-        },
-    )
+    perform(call!("open" as "open_path", path, Word("O_PATH|O_CLOEXEC")), why, || {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
+    })
 }
 
 /// Makes a file that has no name, only this descriptor, with some content; it is *not* marked
@@ -95,18 +81,14 @@ pub fn open_path(path: &Path, why: &'static str) -> Result<OwnedFd> {
 /// - EMFILE: this process has too many open files: see `ulimit -n`
 #[track_caller]
 pub fn memfd_create_inheritable(name: &str, content: &[u8], why: &'static str) -> Result<OwnedFd> {
-    perform(
-        call!("memfd_create" as "memfd_create_inheritable", name, Word("0")),
-        why,
-        || {
-            let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::empty())
-                .map_err(from_rustix)?;
-            let file = File::from(fd);
-            // Writing at a place leaves the offset, which a reader inherits too, at the start.
-            std::os::unix::fs::FileExt::write_all_at(&file, content, 0).map_err(errno_of)?;
-            Ok(OwnedFd::from(file))
-        },
-    )
+    perform(call!("memfd_create" as "memfd_create_inheritable", name, Word("0")), why, || {
+        let fd =
+            rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::empty()).map_err(from_rustix)?;
+        let file = File::from(fd);
+        // Writing at a place leaves the offset, which a reader inherits too, at the start.
+        std::os::unix::fs::FileExt::write_all_at(&file, content, 0).map_err(errno_of)?;
+        Ok(OwnedFd::from(file))
+    })
 }
 
 /// Opens a path beneath a directory as if that were the root: `..` and links cannot lead out of it.
@@ -120,20 +102,13 @@ pub fn memfd_create_inheritable(name: &str, content: &[u8], why: &'static str) -
 pub fn openat2_in_root(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> Result<OwnedFd> {
     let how = crate::args::fields([
         ("flags", Arg::Word("O_PATH|O_CLOEXEC".into())),
-        (
-            "resolve",
-            Arg::Word("RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS".into()),
-        ),
+        ("resolve", Arg::Word("RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS".into())),
     ]);
-    perform(
-        call!("openat2" as "openat2_in_root", root, path, how),
-        why,
-        || {
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-            let flags = OFlags::PATH | OFlags::CLOEXEC;
-            rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).map_err(from_rustix)
-        },
-    )
+    perform(call!("openat2" as "openat2_in_root", root, path, how), why, || {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).map_err(from_rustix)
+    })
 }
 
 /// Makes a directory with these permission bits.
@@ -194,18 +169,9 @@ pub fn mknod_character(
     use nix::sys::stat::{Mode, SFlag, makedev, mknod};
     let device = Arg::Word(format!("makedev({major}, {minor})"));
     let shown = Arg::Word(format!("S_IFCHR|{}", octal(mode)));
-    perform(
-        call!("mknod" as "mknod_character", path, shown, device),
-        why,
-        || {
-            mknod(
-                path,
-                SFlag::S_IFCHR,
-                Mode::from_bits_truncate(mode),
-                makedev(major, minor),
-            )
-        },
-    )
+    perform(call!("mknod" as "mknod_character", path, shown, device), why, || {
+        mknod(path, SFlag::S_IFCHR, Mode::from_bits_truncate(mode), makedev(major, minor))
+    })
 }
 
 /// Removes the name of a file, and the file with its last name.
@@ -253,9 +219,7 @@ pub fn chdir(path: &Path, why: &'static str) -> Result<()> {
 /// - ENOTDIR: it is no directory
 #[track_caller]
 pub fn fchdir(directory: BorrowedFd<'_>, why: &'static str) -> Result<()> {
-    perform(call!("fchdir", directory), why, || {
-        nix::unistd::fchdir(directory)
-    })
+    perform(call!("fchdir", directory), why, || nix::unistd::fchdir(directory))
 }
 
 /// The content of a file that should hold a small text; reading changes nothing.
@@ -265,13 +229,9 @@ pub fn fchdir(directory: BorrowedFd<'_>, why: &'static str) -> Result<()> {
 pub fn read_small(path: &Path) -> std::io::Result<String> {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();
-    let read = File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
+    let read = File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
     if read as u64 > LARGEST {
-        return Err(std::io::Error::other(
-            "more than a megabyte, which is no small file",
-        ));
+        return Err(std::io::Error::other("more than a megabyte, which is no small file"));
     }
     Ok(text)
 }

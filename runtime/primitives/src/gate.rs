@@ -127,13 +127,7 @@ fn watched<T: Shown>(
 }
 
 pub(crate) fn refusal(call: &Call, errno: Errno, here: bool) -> Error {
-    Error::Request(Box::new(Refusal::new(
-        window::role(),
-        last_step(),
-        call,
-        errno,
-        here,
-    )))
+    Error::Request(Box::new(Refusal::new(window::role(), last_step(), call, errno, here)))
 }
 
 /// Does `body` as one step with a name: the name is a line in the list that the program is.
@@ -145,7 +139,7 @@ pub(crate) fn refusal(call: &Call, errno: Errno, here: bool) -> Error {
 /// Those of `body`.
 pub fn step(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<()> {
     if WATCHED.load(Ordering::Relaxed) && window::leaves_out(name) {
-        window::note(with_step(name, || steps()), Fate::LeftOut);
+        window::note(with_step(name, steps), Fate::LeftOut);
         return Ok(());
     }
     step_giving(name, body)
@@ -165,7 +159,7 @@ pub fn step_giving<T>(name: &'static str, body: impl FnOnce() -> Result<T>) -> R
     let before = made();
     let result = with_step(name, body);
     if result.is_ok() && made() == before {
-        window::note(with_step(name, || steps()), Fate::Empty);
+        window::note(with_step(name, steps), Fate::Empty);
     }
     result
 }

@@ -29,11 +29,7 @@ pub struct IdMap {
 impl IdMap {
     /// A single id.
     pub fn one(inside: u32, outside: u32) -> IdMap {
-        IdMap {
-            inside,
-            outside,
-            count: 1,
-        }
+        IdMap { inside, outside, count: 1 }
     }
 }
 
@@ -55,9 +51,7 @@ impl ToArg for IdMap {
 #[track_caller]
 pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {
     let call = call!("write" as "write_uid_map", file(pid, "uid_map"), lines(map));
-    perform(call, why, || {
-        write_once(&path(pid, "uid_map"), text(map).as_bytes())
-    })
+    perform(call, why, || write_once(&path(pid, "uid_map"), text(map).as_bytes()))
 }
 
 /// Says which groups of the namespace above the groups in a process's user namespace are.
@@ -70,9 +64,7 @@ pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Resu
 #[track_caller]
 pub fn write_gid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {
     let call = call!("write" as "write_gid_map", file(pid, "gid_map"), lines(map));
-    perform(call, why, || {
-        write_once(&path(pid, "gid_map"), text(map).as_bytes())
-    })
+    perform(call, why, || write_once(&path(pid, "gid_map"), text(map).as_bytes()))
 }
 
 /// Forbids a user namespace to change its supplementary groups, for ever.
@@ -98,9 +90,7 @@ pub fn deny_setgroups(pid: Option<Pid>, why: &'static str) -> Result<()> {
 #[track_caller]
 pub fn setresuid(uid: u32, why: &'static str) -> Result<()> {
     let id = Uid::from_raw(uid);
-    perform(call!("setresuid", uid, uid, uid), why, || {
-        nix::unistd::setresuid(id, id, id)
-    })
+    perform(call!("setresuid", uid, uid, uid), why, || nix::unistd::setresuid(id, id, id))
 }
 
 /// Takes on a group id: real, effective and saved.
@@ -112,9 +102,7 @@ pub fn setresuid(uid: u32, why: &'static str) -> Result<()> {
 #[track_caller]
 pub fn setresgid(gid: u32, why: &'static str) -> Result<()> {
     let id = Gid::from_raw(gid);
-    perform(call!("setresgid", gid, gid, gid), why, || {
-        nix::unistd::setresgid(id, id, id)
-    })
+    perform(call!("setresgid", gid, gid, gid), why, || nix::unistd::setresgid(id, id, id))
 }
 
 /// Replaces the supplementary groups.
@@ -129,9 +117,7 @@ pub fn setgroups(groups: &[u32], why: &'static str) -> Result<()> {
     let shown = Arg::List(groups.iter().map(ToArg::to_arg).collect());
     let count = u32::try_from(groups.len()).unwrap_or(u32::MAX);
     let ids: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    perform(call!("setgroups", count, shown), why, || {
-        nix::unistd::setgroups(&ids)
-    })
+    perform(call!("setgroups", count, shown), why, || nix::unistd::setgroups(&ids))
 }
 
 /// Which of the two maps a set-user-ID helper shall write.
@@ -172,21 +158,13 @@ pub fn run_map_helper(helper: Helper, pid: Pid, map: &[IdMap], why: &'static str
 }
 
 fn run(program: &Path, arguments: &[OsString]) -> Result<u8> {
-    let Err(error) = execve(
-        program,
-        arguments,
-        &[],
-        "run the program that may write the map",
-    );
+    let Err(error) = execve(program, arguments, &[], "run the program that may write the map");
     Err(error)
 }
 
 fn file(pid: Option<Pid>, name: &str) -> Arg {
     match pid {
-        Some(pid) => Arg::ProcPath {
-            pid: pid.as_raw(),
-            file: name.to_string(),
-        },
+        Some(pid) => Arg::ProcPath { pid: pid.as_raw(), file: name.to_string() },
         None => Arg::Path(format!("/proc/self/{name}")),
     }
 }
@@ -199,18 +177,12 @@ fn path(pid: Option<Pid>, name: &str) -> std::path::PathBuf {
 }
 
 fn lines(map: &[IdMap]) -> Arg {
-    Arg::IdMap(
-        map.iter()
-            .map(|line| [line.inside, line.outside, line.count])
-            .collect(),
-    )
+    Arg::IdMap(map.iter().map(|line| [line.inside, line.outside, line.count]).collect())
 }
 
 fn text(map: &[IdMap]) -> String {
-    let lines: Vec<String> = map
-        .iter()
-        .map(|line| format!("{} {} {}", line.inside, line.outside, line.count))
-        .collect();
+    let lines: Vec<String> =
+        map.iter().map(|line| format!("{} {} {}", line.inside, line.outside, line.count)).collect();
     lines.join("\n")
 }
 
@@ -218,21 +190,14 @@ fn text(map: &[IdMap]) -> String {
 pub(crate) fn parse_map(text: &str) -> Vec<[u32; 3]> {
     let line = |line: &str| {
         let mut numbers = line.split_whitespace().map(str::parse);
-        Some([
-            numbers.next()?.ok()?,
-            numbers.next()?.ok()?,
-            numbers.next()?.ok()?,
-        ])
+        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
     };
     text.lines().filter_map(line).collect()
 }
 
 /// The user and group that this process acts as: its effective ids. Asking changes nothing.
 pub fn own_ids() -> (u32, u32) {
-    (
-        nix::unistd::geteuid().as_raw(),
-        nix::unistd::getegid().as_raw(),
-    )
+    (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
 }
 
 #[cfg(test)]
@@ -241,14 +206,7 @@ mod tests {
 
     #[test]
     fn a_map_is_written_as_the_kernel_reads_it() {
-        let map = [
-            IdMap::one(0, 1000),
-            IdMap {
-                inside: 1,
-                outside: 100_000,
-                count: 65_536,
-            },
-        ];
+        let map = [IdMap::one(0, 1000), IdMap { inside: 1, outside: 100_000, count: 65_536 }];
         assert_eq!(text(&map), "0 1000 1\n1 100000 65536");
         assert_eq!(lines(&map).to_string(), "\"0 1000 1\\n1 100000 65536\"");
     }

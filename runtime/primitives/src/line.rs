@@ -5,8 +5,10 @@
 //! that the child runs another program now, or that it is dead: who believes in success must look.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use serde::{Deserialize, Serialize};
 
@@ -33,20 +35,46 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub(crate) struct Line(OwnedFd);
 
+/// The ends that this process has. A child inherits them all, and with a copy of an end in a third
+/// process nobody would ever see a line close.
+static ENDS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+fn ends() -> MutexGuard<'static, Vec<i32>> {
+    ENDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        ends().retain(|fd| *fd != self.0.as_raw_fd());
+    }
+}
+
 /// Room for a message: an execve with its arguments may be long.
 const LARGEST: usize = 128 * 1024;
 
 impl Line {
     /// Both ends of a new line.
     pub(crate) fn pair() -> Result<(Line, Line)> {
-        let unusable = |errno| {
-            Error::Unusable(format!(
-                "no line between two processes: socketpair: {errno}"
-            ))
-        };
+        let unusable =
+            |errno| Error::Unusable(format!("no line between two processes: socketpair: {errno}"));
         let (one, other) = window::packet_pair().map_err(unusable)?;
-        let high = |fd| out_of_the_way(fd).map(Line).map_err(unusable);
-        Ok((high(one)?, high(other)?))
+        let high = |fd| out_of_the_way(fd).map_err(unusable);
+        Ok((Line::new(high(one)?), Line::new(high(other)?)))
+    }
+
+    fn new(fd: OwnedFd) -> Line {
+        ends().push(fd.as_raw_fd());
+        Line(fd)
+    }
+
+    /// Closes all ends but this one, in a process that was just born: they are its parent's.
+    pub(crate) fn close_the_others(&self) {
+        for fd in ends().drain(..).filter(|fd| *fd != self.0.as_raw_fd()) {
+            // SAFETY: the descriptor is a copy of one that a `Line` of the parent owns; the code that
+            // holds that `Line` is the parent's, and this process never returns there.
+            unsafe { libc::close(fd) };
+        }
+        ends().push(self.0.as_raw_fd());
     }
 
     pub(crate) fn say(&self, message: &Message) -> std::result::Result<(), Errno> {
@@ -61,9 +89,13 @@ impl Line {
         if length == 0 {
             return Ok(None);
         }
-        serde_json::from_slice(&buffer[..length])
-            .map(Some)
-            .map_err(|_| Errno::EBADMSG)
+        serde_json::from_slice(&buffer[..length]).map(Some).map_err(|_| Errno::EBADMSG)
+    }
+
+    /// Whether a message, or the end, is here already.
+    pub(crate) fn has_something(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// A number that no other line has: that of the kernel's socket.
@@ -94,14 +126,10 @@ impl ToParent {
     /// - ECONNRESET: the parent ended before it let this process go on
     #[track_caller]
     pub fn wait(&self, why: &'static str) -> Result<()> {
-        perform(
-            call!("recvfrom" as "wait", self.0.as_fd(), "Go"),
-            why,
-            || match self.0.hear()? {
-                Some(Message::Go) => Ok(()),
-                _ => Err(Errno::ECONNRESET),
-            },
-        )
+        perform(call!("recvfrom" as "wait", self.0.as_fd(), "Go"), why, || match self.0.hear()? {
+            Some(Message::Go) => Ok(()),
+            _ => Err(Errno::ECONNRESET),
+        })
     }
 
     /// Says that this process has come to a meeting point.
@@ -112,20 +140,13 @@ impl ToParent {
     #[track_caller]
     pub fn arrive(&self, point: &'static str, why: &'static str) -> Result<()> {
         let at = Message::At(point.to_string());
-        perform(
-            call!("sendto" as "arrive", self.0.as_fd(), point),
-            why,
-            || self.0.say(&at),
-        )
+        perform(call!("sendto" as "arrive", self.0.as_fd(), point), why, || self.0.say(&at))
     }
 
     pub(crate) fn wait_for_go(&self) -> Result<()> {
         match self.0.hear() {
             Ok(Some(Message::Go)) => Ok(()),
-            _ => Err(Error::Lost {
-                role: "parent".into(),
-                how: "its line is closed".into(),
-            }),
+            _ => Err(Error::Lost { role: "parent".into(), how: "its line is closed".into() }),
         }
     }
 }

@@ -34,9 +34,7 @@ pub fn mount_new(
     why: &'static str,
 ) -> Result<()> {
     let call = call!("mount" as "mount_new", source, target, kind, flags, or_null(data));
-    perform(call, why, || {
-        nix::mount::mount(Some(source), target, Some(kind), flags, data)
-    })
+    perform(call, why, || nix::mount::mount(Some(source), target, Some(kind), flags, data))
 }
 
 /// Makes a directory or file visible at a second place. Flags other than `MS_REC` are ignored here
@@ -52,9 +50,7 @@ pub fn mount_bind(source: &Path, target: &Path, why: &'static str) -> Result<()>
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
     let null = Word("NULL");
     let call = call!("mount" as "mount_bind", source, target, null, flags, null);
-    perform(call, why, || {
-        nix::mount::mount(Some(source), target, NONE, flags, NONE)
-    })
+    perform(call, why, || nix::mount::mount(Some(source), target, NONE, flags, NONE))
 }
 
 /// Changes the options of a bind mount: read-only, nosuid, nodev, noexec.
@@ -68,9 +64,7 @@ pub fn mount_remount(target: &Path, options: MsFlags, why: &'static str) -> Resu
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | options;
     let null = Word("NULL");
     let call = call!("mount" as "mount_remount", null, target, null, flags, null);
-    perform(call, why, || {
-        nix::mount::mount(NONE, target, NONE, flags, NONE)
-    })
+    perform(call, why, || nix::mount::mount(NONE, target, NONE, flags, NONE))
 }
 
 /// Changes how mounts and unmounts spread from and to other mount namespaces: `MS_PRIVATE`,
@@ -83,9 +77,7 @@ pub fn mount_remount(target: &Path, options: MsFlags, why: &'static str) -> Resu
 pub fn mount_change(target: &Path, propagation: MsFlags, why: &'static str) -> Result<()> {
     let null = Word("NULL");
     let call = call!("mount" as "mount_change", null, target, null, propagation, null);
-    perform(call, why, || {
-        nix::mount::mount(NONE, target, NONE, propagation, NONE)
-    })
+    perform(call, why, || nix::mount::mount(NONE, target, NONE, propagation, NONE))
 }
 
 /// Moves a mount to another place, with everything below it.
@@ -98,9 +90,7 @@ pub fn mount_move(source: &Path, target: &Path, why: &'static str) -> Result<()>
     let flags = MsFlags::MS_MOVE;
     let null = Word("NULL");
     let call = call!("mount" as "mount_move", source, target, null, flags, null);
-    perform(call, why, || {
-        nix::mount::mount(Some(source), target, NONE, flags, NONE)
-    })
+    perform(call, why, || nix::mount::mount(Some(source), target, NONE, flags, NONE))
 }
 
 const NONE: Option<&str> = None;
@@ -113,9 +103,7 @@ const NONE: Option<&str> = None;
 /// - EINVAL: there is no mount there; or it came from a more privileged namespace, which locks it
 #[track_caller]
 pub fn umount(target: &Path, flags: MntFlags, why: &'static str) -> Result<()> {
-    perform(call!("umount2" as "umount", target, flags), why, || {
-        nix::mount::umount2(target, flags)
-    })
+    perform(call!("umount2" as "umount", target, flags), why, || nix::mount::umount2(target, flags))
 }
 
 /// Swaps the root mount of this mount namespace: `new_root` becomes it, the old one goes to
@@ -168,11 +156,9 @@ pub fn fsopen(kind: &str, why: &'static str) -> Result<OwnedFd> {
 #[track_caller]
 pub fn fsconfig_set(fs: BorrowedFd<'_>, key: &str, value: &str, why: &'static str) -> Result<()> {
     let command = Word("FSCONFIG_SET_STRING");
-    perform(
-        call!("fsconfig" as "fsconfig_set", fs, command, key, value, 0),
-        why,
-        || rustix::mount::fsconfig_set_string(fs, key, value).map_err(from_rustix),
-    )
+    perform(call!("fsconfig" as "fsconfig_set", fs, command, key, value, 0), why, || {
+        rustix::mount::fsconfig_set_string(fs, key, value).map_err(from_rustix)
+    })
 }
 
 /// Makes the file system that was configured.
@@ -183,11 +169,9 @@ pub fn fsconfig_set(fs: BorrowedFd<'_>, key: &str, value: &str, why: &'static st
 #[track_caller]
 pub fn fsconfig_create(fs: BorrowedFd<'_>, why: &'static str) -> Result<()> {
     let (command, null) = (Word("FSCONFIG_CMD_CREATE"), Word("NULL"));
-    perform(
-        call!("fsconfig" as "fsconfig_create", fs, command, null, null, 0),
-        why,
-        || rustix::mount::fsconfig_create(fs).map_err(from_rustix),
-    )
+    perform(call!("fsconfig" as "fsconfig_create", fs, command, null, null, 0), why, || {
+        rustix::mount::fsconfig_create(fs).map_err(from_rustix)
+    })
 }
 
 /// Makes a mount of the file system, which is not attached anywhere yet.
@@ -202,11 +186,9 @@ pub fn fsmount(
     why: &'static str,
 ) -> Result<OwnedFd> {
     let cloexec = FsMountFlags::FSMOUNT_CLOEXEC;
-    perform(
-        call!("fsmount", fs, flags(&cloexec), flags(&attributes)),
-        why,
-        || rustix::mount::fsmount(fs, cloexec, attributes).map_err(from_rustix),
-    )
+    perform(call!("fsmount", fs, flags(&cloexec), flags(&attributes)), why, || {
+        rustix::mount::fsmount(fs, cloexec, attributes).map_err(from_rustix)
+    })
 }
 
 /// Copies the mounts at and below `path` into a tree that is not attached anywhere yet: the first
@@ -220,11 +202,9 @@ pub fn open_tree(path: &Path, why: &'static str) -> Result<OwnedFd> {
     let options = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
-    perform(
-        call!("open_tree", Word("AT_FDCWD"), path, flags(&options)),
-        why,
-        || rustix::mount::open_tree(rustix::fs::CWD, path, options).map_err(from_rustix),
-    )
+    perform(call!("open_tree", Word("AT_FDCWD"), path, flags(&options)), why, || {
+        rustix::mount::open_tree(rustix::fs::CWD, path, options).map_err(from_rustix)
+    })
 }
 
 /// Attaches a mount that is not attached anywhere: the last step of the new mount API.
@@ -237,14 +217,9 @@ pub fn open_tree(path: &Path, why: &'static str) -> Result<OwnedFd> {
 pub fn move_mount(mount: BorrowedFd<'_>, target: &Path, why: &'static str) -> Result<()> {
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     let here = Word("AT_FDCWD");
-    perform(
-        call!("move_mount", mount, "", here, target, flags(&empty)),
-        why,
-        || {
-            rustix::mount::move_mount(mount, c"", rustix::fs::CWD, target, empty)
-                .map_err(from_rustix)
-        },
-    )
+    perform(call!("move_mount", mount, "", here, target, flags(&empty)), why, || {
+        rustix::mount::move_mount(mount, c"", rustix::fs::CWD, target, empty).map_err(from_rustix)
+    })
 }
 
 /// Changes the attributes of a mount, and with `recursive` of all below, in one call: what the
@@ -263,10 +238,9 @@ pub fn mount_setattr(
 ) -> Result<()> {
     let (number, name) = match recursive {
         Recursive::No => (libc::AT_EMPTY_PATH, Word("AT_EMPTY_PATH")),
-        Recursive::Yes => (
-            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
-            Word("AT_EMPTY_PATH|AT_RECURSIVE"),
-        ),
+        Recursive::Yes => {
+            (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, Word("AT_EMPTY_PATH|AT_RECURSIVE"))
+        }
     };
     let shown = fields([("attr_set", flags(&set))]);
     perform(call!("mount_setattr", mount, "", name, shown), why, || {

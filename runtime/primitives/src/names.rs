@@ -12,9 +12,7 @@ use crate::gate::perform;
 /// - EINVAL: the name is longer than 64 bytes
 #[track_caller]
 pub fn sethostname(name: &str, why: &'static str) -> Result<()> {
-    perform(call!("sethostname", name), why, || {
-        nix::unistd::sethostname(name)
-    })
+    perform(call!("sethostname", name), why, || nix::unistd::sethostname(name))
 }
 
 /// Sets the NIS domain name of this process's UTS namespace: up to 64 bytes.
@@ -32,9 +30,5 @@ pub fn setdomainname(name: &str, why: &'static str) -> Result<()> {
 
 /// The host name that this process sees. Asking changes nothing.
 pub fn hostname() -> String {
-    let name = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    name
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

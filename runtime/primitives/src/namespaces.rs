@@ -86,9 +86,7 @@ pub fn unshare(namespaces: Namespaces, why: &'static str) -> Result<()> {
 /// - EINVAL: the descriptor is of another kind; or a user namespace that this process is in already
 #[track_caller]
 pub fn setns(namespace: BorrowedFd<'_>, kind: Namespaces, why: &'static str) -> Result<()> {
-    perform(call!("setns", namespace, kind), why, || {
-        set(namespace, kind)
-    })
+    perform(call!("setns", namespace, kind), why, || set(namespace, kind))
 }
 
 /// Joins several namespaces of a process at once, through a descriptor of the process itself.
@@ -100,11 +98,7 @@ pub fn setns(namespace: BorrowedFd<'_>, kind: Namespaces, why: &'static str) -> 
 /// - ESRCH: the process has ended
 #[track_caller]
 pub fn setns_of_process(pidfd: BorrowedFd<'_>, kinds: Namespaces, why: &'static str) -> Result<()> {
-    perform(
-        call!("setns" as "setns_of_process", pidfd, kinds),
-        why,
-        || set(pidfd, kinds),
-    )
+    perform(call!("setns" as "setns_of_process", pidfd, kinds), why, || set(pidfd, kinds))
 }
 
 fn set(fd: BorrowedFd<'_>, kinds: Namespaces) -> std::result::Result<(), Errno> {
@@ -218,18 +212,9 @@ mod tests {
 
     #[test]
     fn this_process_is_in_one_namespace_of_each_kind_that_the_kernel_has() {
-        let names: Vec<String> = namespaces_of(None)
-            .unwrap()
-            .into_iter()
-            .map(|namespace| namespace.name)
-            .collect();
+        let names: Vec<String> =
+            namespaces_of(None).unwrap().into_iter().map(|namespace| namespace.name).collect();
         assert!(names.contains(&"uts".to_string()));
-        assert!(
-            KINDS
-                .iter()
-                .filter(|(kind, _)| names.contains(&kind.to_string()))
-                .count()
-                >= 7
-        );
+        assert!(KINDS.iter().filter(|(kind, _)| names.contains(&kind.to_string())).count() >= 7);
     }
 }

@@ -162,10 +162,7 @@ pub fn find_program(program: &OsStr, search: &OsStr) -> Result<PathBuf> {
         return match executable(&path) {
             Ok(true) => Ok(path),
             Ok(false) => Err(not_executable(&shown, &path)),
-            Err(_) => Err(Error::NotFound {
-                program: shown,
-                searched: "the file system".into(),
-            }),
+            Err(_) => Err(Error::NotFound { program: shown, searched: "the file system".into() }),
         };
     }
     let candidates = std::env::split_paths(search).map(|directory| directory.join(program));
@@ -194,15 +191,9 @@ fn executable(path: &Path) -> std::io::Result<bool> {
 fn not_executable(program: &str, path: &Path) -> Error {
     let why = match path.is_dir() {
         true => "it is a directory".to_string(),
-        false => format!(
-            "{} has no execute permission (chmod +x gives it)",
-            path.display()
-        ),
+        false => format!("{} has no execute permission (chmod +x gives it)", path.display()),
     };
-    Error::NotExecutable {
-        program: program.to_string(),
-        why,
-    }
+    Error::NotExecutable { program: program.to_string(), why }
 }
 
 /// Waits for the end of the process behind a pidfd, and takes its exit status.
@@ -245,27 +236,23 @@ pub fn wait_any(why: &'static str) -> Result<Waited> {
 #[track_caller]
 pub(crate) fn wait_to_clean_up(pid: Pid) -> Result<Waited> {
     let call = call!("waitid" as "wait", Word("P_PID"), pid, Word("WEXITED"));
-    rescue(
-        call,
-        "take its exit status, so that it is gone for good",
-        || wait_for(Id::Pid(pid)),
-    )
+    rescue(call, "take its exit status, so that it is gone for good", || wait_for(Id::Pid(pid)))
+}
+
+/// Waits until a process has ended, without taking its status: this changes nothing.
+pub(crate) fn until_ended(pidfd: BorrowedFd<'_>) {
+    let _ = window::serve_until(pidfd);
+    let _ = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
 }
 
 fn wait_for(id: Id<'_>) -> std::result::Result<Waited, Errno> {
     loop {
         match waitid(copy(&id), WaitPidFlag::WEXITED) {
             Ok(WaitStatus::Exited(pid, code)) => {
-                return Ok(Waited {
-                    pid,
-                    status: Status::Exited(code),
-                });
+                return Ok(Waited { pid, status: Status::Exited(code) });
             }
             Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                return Ok(Waited {
-                    pid,
-                    status: Status::Killed(signal),
-                });
+                return Ok(Waited { pid, status: Status::Killed(signal) });
             }
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
@@ -304,9 +291,7 @@ fn serve_until_waitable(ready: impl Fn() -> bool) {
 /// - EPERM: the process belongs to another user, or is outside this user namespace
 #[track_caller]
 pub fn kill(pid: Pid, signal: Signal, why: &'static str) -> Result<()> {
-    perform(call!("kill", pid, signal), why, || {
-        nix::sys::signal::kill(pid, signal)
-    })
+    perform(call!("kill", pid, signal), why, || nix::sys::signal::kill(pid, signal))
 }
 
 /// Opens a descriptor that stands for a process, and for no other one that gets its number later.
@@ -393,15 +378,11 @@ pub fn setsid(why: &'static str) -> Result<Pid> {
 #[track_caller]
 pub fn close_range_on_exec(first: u32, why: &'static str) -> Result<()> {
     let flag = Word("CLOSE_RANGE_CLOEXEC");
-    perform(
-        call!("close_range" as "close_range_on_exec", first, Word("~0U"), flag),
-        why,
-        || {
-            let flag = libc::CLOSE_RANGE_CLOEXEC as i32;
-            // SAFETY: the call takes numbers alone, and marking a descriptor takes it from nobody.
-            Errno::result(unsafe { libc::close_range(first, u32::MAX, flag) }).map(drop)
-        },
-    )
+    perform(call!("close_range" as "close_range_on_exec", first, Word("~0U"), flag), why, || {
+        let flag = libc::CLOSE_RANGE_CLOEXEC as i32;
+        // SAFETY: the call takes numbers alone, and marking a descriptor takes it from nobody.
+        Errno::result(unsafe { libc::close_range(first, u32::MAX, flag) }).map(drop)
+    })
 }
 
 /// Makes descriptor `number` another name of `fd`, closing what it was before. Programs inherit it.
@@ -426,12 +407,8 @@ pub(crate) fn has_execed(pid: i32) -> bool {
         return false;
     };
     // The second field is a name and may hold blanks and brackets; the ninth is the flags.
-    let flags = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.split(' ').nth(FLAGS));
-    flags
-        .and_then(|text| text.parse::<u64>().ok())
-        .is_some_and(|flags| flags & PF_FORKNOEXEC == 0)
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(FLAGS));
+    flags.and_then(|text| text.parse::<u64>().ok()).is_some_and(|flags| flags & PF_FORKNOEXEC == 0)
 }
 
 /// Ends this process at once, as if somebody had killed it.
@@ -461,10 +438,7 @@ pub(crate) fn from_rustix(errno: rustix::io::Errno) -> Errno {
 pub fn children() -> Vec<Pid> {
     let pid = nix::unistd::getpid();
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .map(Pid::from_raw)
-        .collect()
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }
 
 #[cfg(test)]
@@ -486,9 +460,6 @@ mod tests {
         assert_eq!(missing.exit_code(), 127);
         let refused = find_program("/etc/passwd".as_ref(), "".as_ref()).unwrap_err();
         assert_eq!(refused.exit_code(), 126);
-        assert!(
-            refused.to_string().contains("execute permission"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("execute permission"), "{refused}");
     }
 }

@@ -23,15 +23,11 @@ pub fn run<Cli: Parser>(
         Err(error) => {
             let asked_for_help = !error.use_stderr();
             let _ = error.print();
-            return if asked_for_help {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(OWN_FAILURE)
-            };
+            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(OWN_FAILURE) };
         }
     };
     let result = window::open(window(&cli), form).and_then(|()| body(&cli));
-    window::close();
+    window::close(result.is_ok());
     conclude(result)
 }
 

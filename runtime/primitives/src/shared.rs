@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 /// Counters that start at 0 and are shared with every process that is made later.
 #[derive(Debug)]
 pub(crate) struct SharedCounters {
-    first: NonNull<AtomicU32>,
-    count: usize,
+    counters: NonNull<[AtomicU32]>,
 }
 
 // SAFETY: the memory is never unmapped and is only ever touched through atomics.
@@ -24,29 +23,22 @@ unsafe impl Sync for SharedCounters {}
 
 impl SharedCounters {
     pub(crate) fn new(count: usize) -> Result<SharedCounters> {
-        if count == 0 {
-            return Ok(SharedCounters {
-                first: NonNull::dangling(),
-                count,
-            });
-        }
-        let length = NonZeroUsize::new(count * size_of::<AtomicU32>()).expect("count is not 0");
+        let Some(length) = NonZeroUsize::new(count * size_of::<AtomicU32>()) else {
+            return Ok(SharedCounters { counters: NonNull::from(&mut []) });
+        };
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new anonymous mapping touches no memory that anybody else has.
         let page = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_SHARED) };
         let page = page.map_err(|errno| {
             Error::Unusable(format!("no memory for the window's counters: {errno:?}"))
         })?;
-        Ok(SharedCounters {
-            first: page.cast(),
-            count,
-        })
+        Ok(SharedCounters { counters: NonNull::slice_from_raw_parts(page.cast(), count) })
     }
 
     pub(crate) fn get(&self, index: usize) -> &AtomicU32 {
-        assert!(index < self.count, "a counter for each rule");
-        // SAFETY: `new` made a mapping of `count` counters, which is zero-filled (a valid AtomicU32)
+        // SAFETY: `new` made a mapping of that many counters, which is zero-filled (a valid AtomicU32)
         // and aligned to a page, and it stays for as long as the process lives.
-        unsafe { self.first.add(index).as_ref() }
+        let counters = unsafe { self.counters.as_ref() };
+        &counters[index]
     }
 }

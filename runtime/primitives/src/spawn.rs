@@ -56,22 +56,12 @@ pub fn spawn(
 ) -> Result<Child> {
     let mut wanted = flags(&birth.namespaces);
     if let Arg::Word(names) = &mut wanted {
-        let own = if birth.cgroup.is_some() {
-            "CLONE_PIDFD|CLONE_INTO_CGROUP"
-        } else {
-            "CLONE_PIDFD"
-        };
-        *names = if names == "0" {
-            own.to_string()
-        } else {
-            format!("{names}|{own}")
-        };
+        let own =
+            if birth.cgroup.is_some() { "CLONE_PIDFD|CLONE_INTO_CGROUP" } else { "CLONE_PIDFD" };
+        *names = if names == "0" { own.to_string() } else { format!("{names}|{own}") };
     }
     let arguments = match birth.cgroup {
-        None => fields([
-            ("flags", wanted),
-            ("exit_signal", Arg::Word("SIGCHLD".into())),
-        ]),
+        None => fields([("flags", wanted), ("exit_signal", Arg::Word("SIGCHLD".into()))]),
         Some(cgroup) => fields([
             ("flags", wanted),
             ("exit_signal", Arg::Word("SIGCHLD".into())),
@@ -162,12 +152,7 @@ fn make<F: FnOnce(&ToParent) -> Result<u8>>(
     // What is still in the buffer would be printed by both.
     let _ = std::io::stdout().flush();
     let (ours, theirs) = Line::pair()?;
-    let mut newborn = Newborn {
-        role,
-        line: Some(theirs),
-        body: Some(body),
-        pidfd: None,
-    };
+    let mut newborn = Newborn { role, line: Some(theirs), body: Some(body), pidfd: None };
     let pid = split(&mut newborn)?;
     let child = Child {
         pid,
@@ -201,6 +186,7 @@ fn refuse_threads() -> Result<()> {
 /// The child's life, from its first instruction to its exit.
 fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body: F) -> ! {
     window::become_child(role);
+    line.close_the_others();
     let parent = ToParent(line);
     process::set_line(&parent.0);
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -213,10 +199,7 @@ fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body
         Ok(Ok(code)) => process::leave(code),
         Ok(Err(error)) => Failure::from(&error),
         // The panic's own message is on standard error already.
-        Err(_) => Failure {
-            message: format!("{role} panicked"),
-            code: OWN_FAILURE,
-        },
+        Err(_) => Failure { message: format!("{role} panicked"), code: OWN_FAILURE },
     };
     let _ = parent.0.say(&Message::Failed(failure.clone()));
     process::leave(failure.code)
@@ -256,19 +239,12 @@ impl Child {
         let heard = self.hear()?;
         let Some(line) = self.line.as_ref() else {
             let how = self.reap("learn how it ended")?.to_string();
-            return Err(Error::Lost {
-                role: self.role.to_string(),
-                how,
-            });
+            return Err(Error::Lost { role: self.role.to_string(), how });
         };
-        perform(
-            call!("recvfrom" as "meet", line.as_fd(), point),
-            why,
-            || match heard {
-                Some(Message::At(reached)) if reached == point => Ok(()),
-                _ => Err(Errno::EPROTO),
-            },
-        )
+        perform(call!("recvfrom" as "meet", line.as_fd(), point), why, || match heard {
+            Some(Message::At(reached)) if reached == point => Ok(()),
+            _ => Err(Errno::EPROTO),
+        })
     }
 
     /// Lets the child go on from where it waits: a write to the line.
@@ -281,22 +257,34 @@ impl Child {
         let Some(line) = self.line.as_ref() else {
             return Ok(());
         };
-        perform(
-            call!("sendto" as "release", line.as_fd(), "Go"),
-            why,
-            || line.say(&Message::Go),
-        )
+        let call = call!("sendto" as "release", line.as_fd(), "Go");
+        let result = perform(call, why, || line.say(&Message::Go));
+        self.blame(result)
+    }
+
+    /// Does our part of something while the child does its own. Where both fail, the child's failure
+    /// is the cause, and is what is told.
+    ///
+    /// # Errors
+    /// Those of `ours`, or [`Error::Child`] with the child's own words.
+    pub fn beside<T>(&mut self, ours: impl FnOnce(Pid) -> Result<T>) -> Result<T> {
+        let result = ours(self.pid);
+        self.blame(result)
+    }
+
+    /// If the child has said why it failed, that is the error; who finds its files gone is not.
+    fn blame<T>(&mut self, result: Result<T>) -> Result<T> {
+        let said = |line: &Line| line.has_something();
+        if result.is_err() && self.line.as_ref().is_some_and(said) {
+            self.watch_it_go()?;
+        }
+        result
     }
 
     /// Lets a newborn start; part of watching, and not of what is watched.
     fn start(&self) -> Result<()> {
-        let gone = |_| Error::Lost {
-            role: self.role.into(),
-            how: "its line is closed".into(),
-        };
-        self.line
-            .as_ref()
-            .map_or(Ok(()), |line| line.say(&Message::Go).map_err(gone))
+        let gone = |_| Error::Lost { role: self.role.into(), how: "its line is closed".into() };
+        self.line.as_ref().map_or(Ok(()), |line| line.say(&Message::Go).map_err(gone))
     }
 
     /// Waits until the child runs another program, or is dead.
@@ -305,6 +293,19 @@ impl Child {
     /// [`Error::Child`] with the child's own words when it could not do its part.
     pub fn watch_it_go(&mut self) -> Result<()> {
         while self.hear()?.is_some() {}
+        Ok(())
+    }
+
+    /// Waits until the child has ended, and leaves its exit status to be taken.
+    ///
+    /// # Errors
+    /// [`Error::Child`] with the child's own words when it could not do its part.
+    pub fn watch_it_end(&mut self) -> Result<()> {
+        self.watch_it_go()?;
+        if let Some(pidfd) = self.pidfd() {
+            // The line is closed a moment before the process has ended.
+            process::until_ended(pidfd);
+        }
         Ok(())
     }
 
@@ -372,11 +373,9 @@ impl Drop for Child {
         }
         self.line = None;
         let pid = self.pid;
-        let _ = rescue(
-            call!("kill", pid, Signal::SIGKILL),
-            "leave no process behind",
-            || nix::sys::signal::kill(pid, Signal::SIGKILL),
-        );
+        let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
+            nix::sys::signal::kill(pid, Signal::SIGKILL)
+        });
         let _ = process::wait_to_clean_up(pid);
     }
 }

@@ -52,14 +52,9 @@ pub enum Arg {
 impl Arg {
     /// What a link in `/proc/PID/ns` or `/proc/PID/fd` points to: an object, or else a path.
     pub fn from_proc_link(target: &str) -> Arg {
-        let object = target
-            .strip_suffix(']')
-            .and_then(|rest| rest.split_once(":["));
+        let object = target.strip_suffix(']').and_then(|rest| rest.split_once(":["));
         match object.and_then(|(kind, inode)| Some((kind, inode.parse().ok()?))) {
-            Some((kind, inode)) => Arg::Object {
-                kind: kind.to_string(),
-                inode,
-            },
+            Some((kind, inode)) => Arg::Object { kind: kind.to_string(), inode },
             None => Arg::Path(target.to_string()),
         }
     }
@@ -105,10 +100,7 @@ fn write_fields(f: &mut Formatter<'_>, fields: &[(String, Arg)]) -> fmt::Result 
 }
 
 fn map_text(lines: &[[u32; 3]]) -> String {
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|[a, b, n]| format!("{a} {b} {n}"))
-        .collect();
+    let lines: Vec<String> = lines.iter().map(|[a, b, n]| format!("{a} {b} {n}")).collect();
     lines.join("\\n")
 }
 
@@ -139,10 +131,7 @@ mod tests {
     fn values_carry_their_tag() {
         assert_eq!(Arg::Pid(12).to_string(), "pid 12");
         assert_eq!(Arg::Fd(3).to_string(), "fd 3");
-        assert_eq!(
-            Arg::IdMap(vec![[0, 1000, 1], [1, 5, 2]]).to_string(),
-            r#""0 1000 1\n1 5 2""#
-        );
+        assert_eq!(Arg::IdMap(vec![[0, 1000, 1], [1, 5, 2]]).to_string(), r#""0 1000 1\n1 5 2""#);
         let fields = Arg::Fields(vec![("flags".into(), Arg::Word("CLONE_NEWUTS".into()))]);
         assert_eq!(fields.to_string(), "{flags=CLONE_NEWUTS}");
     }
@@ -155,10 +144,7 @@ mod tests {
 
     #[test]
     fn json_names_the_type() {
-        let json = serde_json::to_string(&Arg::ProcPath {
-            pid: 4,
-            file: "uid_map".into(),
-        });
+        let json = serde_json::to_string(&Arg::ProcPath { pid: 4, file: "uid_map".into() });
         assert_eq!(json.unwrap(), r#"{"proc_path":{"pid":4,"file":"uid_map"}}"#);
     }
 }

@@ -3,7 +3,8 @@
 //! Hiding goes by type ([`Arg`]), not by patterns over text: a pid gets a letter in the order in
 //! which processes appear, so that the same letter is the same process; a namespace or a pipe gets
 //! a number in the same way; a descriptor and a time lose theirs; an id map loses its outside.
-//! Processes that run at the same time are put into the one order that [`order`] gives.
+//! Processes that run at the same time are put into the one order that [`order`] gives, and one that
+//! was killed half-way is left out: it has come as far as it has come.
 
 use std::collections::HashMap;
 
@@ -13,12 +14,40 @@ use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style, ord
 pub fn text(events: &[Event]) -> String {
     let mut hide = Hide::default();
     let mut pretty = Pretty::new(Style::plain());
-    let hidden: Vec<Event> = order::canonical(events)
-        .iter()
-        .map(|event| hide.event(event))
-        .collect();
+    let told: Vec<Event> = {
+        let cut_short = cut_short(events);
+        let whole = |event: &&Event| !cut_short.contains(&event.host_pid());
+        events.iter().filter(whole).cloned().collect()
+    };
+    let hidden: Vec<Event> =
+        order::canonical(&told).iter().map(|event| hide.event(event)).collect();
     let text: String = hidden.iter().map(|event| pretty.render(event)).collect();
     hide.name_processes(&text)
+}
+
+/// The processes that somebody in this trace has killed, as their parent's wait confirms.
+fn cut_short(events: &[Event]) -> Vec<i32> {
+    let mut killed = Vec::new();
+    for event in events {
+        let Event::Request(Record { call, args, outcome, .. }) = event else { continue };
+        match (call.as_ref(), args.as_slice(), outcome) {
+            ("kill", [Arg::Pid(pid), Arg::Word(signal)], Outcome::Result(_))
+                if signal == "SIGKILL" =>
+            {
+                killed.push(*pid);
+            }
+            ("waitid", _, Outcome::Result(Arg::Fields(fields))) => {
+                let by_itself = fields.iter().any(|(name, _)| name == "exited");
+                killed.retain(|pid| !(by_itself && fields.contains(&pid_field(*pid))));
+            }
+            _ => {}
+        }
+    }
+    killed
+}
+
+fn pid_field(pid: i32) -> (String, Arg) {
+    ("si_pid".to_string(), Arg::Pid(pid))
 }
 
 /// Remembers which pid got which letter, and which object which number.
@@ -56,10 +85,7 @@ impl Hide {
             before: change.before.as_ref().map(|arg| self.arg(arg)),
             after: change.after.as_ref().map(|arg| self.arg(arg)),
         });
-        StateChange {
-            changes: changes.collect(),
-            ..state.clone()
-        }
+        StateChange { changes: changes.collect(), ..state.clone() }
     }
 
     fn arg(&mut self, arg: &Arg) -> Arg {
@@ -75,10 +101,7 @@ impl Hide {
             Arg::IdMap(lines) => Arg::Hidden(map_shape(lines)),
             Arg::List(items) => Arg::List(items.iter().map(|item| self.arg(item)).collect()),
             Arg::Fields(fields) => Arg::Fields(
-                fields
-                    .iter()
-                    .map(|(name, value)| (name.clone(), self.arg(value)))
-                    .collect(),
+                fields.iter().map(|(name, value)| (name.clone(), self.arg(value))).collect(),
             ),
             other => other.clone(),
         }
@@ -95,15 +118,8 @@ impl Hide {
 
     /// The number of an object among those of its kind, from 1.
     fn object(&mut self, kind: &str, inode: u64) -> usize {
-        let next = 1 + self
-            .objects
-            .keys()
-            .filter(|(other, _)| other == kind)
-            .count();
-        *self
-            .objects
-            .entry((kind.to_string(), inode))
-            .or_insert(next)
+        let next = 1 + self.objects.keys().filter(|(other, _)| other == kind).count();
+        *self.objects.entry((kind.to_string(), inode)).or_insert(next)
     }
 
     fn letter(&mut self, pid: i32) -> String {
@@ -123,10 +139,7 @@ impl Hide {
 
     fn head(&self, line: &str) -> String {
         let (process, rest) = line.split_once(" › ").unwrap_or((line, ""));
-        let words: Vec<String> = process
-            .split(' ')
-            .map(|word| self.head_word(word))
-            .collect();
+        let words: Vec<String> = process.split(' ').map(|word| self.head_word(word)).collect();
         match rest {
             "" => words.join(" "),
             _ => format!("{} › {rest}", words.join(" ")),
@@ -134,11 +147,7 @@ impl Hide {
     }
 
     fn head_word(&self, word: &str) -> String {
-        match word
-            .parse::<i32>()
-            .ok()
-            .and_then(|pid| self.letters.get(&pid))
-        {
+        match word.parse::<i32>().ok().and_then(|pid| self.letters.get(&pid)) {
             Some(index) => letter(*index),
             None => word.to_string(),
         }
@@ -155,10 +164,8 @@ fn letter(index: usize) -> String {
 
 /// The map with its outside ids hidden: they are those of whoever runs the program.
 fn map_shape(lines: &[[u32; 3]]) -> String {
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|[inside, _, count]| format!("{inside} _ {count}"))
-        .collect();
+    let lines: Vec<String> =
+        lines.iter().map(|[inside, _, count]| format!("{inside} _ {count}")).collect();
     format!("\"{}\"", lines.join("\\n"))
 }
 
@@ -189,33 +196,17 @@ mod tests {
         let events = [
             request(500, 500, Arg::Pid(501)),
             request(501, 1, Arg::Pid(1)),
-            request(
-                500,
-                500,
-                Arg::ProcPath {
-                    pid: 501,
-                    file: "uid_map".into(),
-                },
-            ),
+            request(500, 500, Arg::ProcPath { pid: 501, file: "uid_map".into() }),
         ];
         let golden = text(&events);
-        assert!(
-            golden.contains("child A › try it\n  kill(pid B) = 0"),
-            "{golden}"
-        );
-        assert!(
-            golden.contains("child B (1 inside) › try it\n  kill(pid 1) = 0"),
-            "{golden}"
-        );
+        assert!(golden.contains("child A › try it\n  kill(pid B) = 0"), "{golden}");
+        assert!(golden.contains("child B (1 inside) › try it\n  kill(pid 1) = 0"), "{golden}");
         assert!(golden.contains("kill(\"/proc/B/uid_map\")"), "{golden}");
     }
 
     #[test]
     fn another_run_gives_the_same_text() {
-        let uts = |inode| Arg::Object {
-            kind: "uts".into(),
-            inode,
-        };
+        let uts = |inode| Arg::Object { kind: "uts".into(), inode };
         let one = [request(500, 500, Arg::Fd(4)), request(900, 1, uts(77))];
         let two = [request(731, 731, Arg::Fd(9)), request(17, 1, uts(4))];
         assert_eq!(text(&one), text(&two));

@@ -64,10 +64,7 @@ pub fn line(event: &Event) -> String {
 pub fn parse(line: &str) -> Result<Event, String> {
     let read: In = serde_json::from_str(line).map_err(|e| format!("not a trace line: {e}"))?;
     if read.v != VERSION {
-        return Err(format!(
-            "version {} of the trace format, this reads {VERSION}",
-            read.v
-        ));
+        return Err(format!("version {} of the trace format, this reads {VERSION}", read.v));
     }
     Ok(read.event)
 }
@@ -77,11 +74,6 @@ pub fn parse(line: &str) -> Result<Event, String> {
 /// # Errors
 /// As [`parse`], with the number of the line in front.
 pub fn parse_all(text: &str) -> Result<Vec<Event>, String> {
-    let numbered = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty());
-    numbered
-        .map(|(n, line)| parse(line).map_err(|e| format!("line {}: {e}", n + 1)))
-        .collect()
+    let numbered = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+    numbered.map(|(n, line)| parse(line).map_err(|e| format!("line {}: {e}", n + 1))).collect()
 }

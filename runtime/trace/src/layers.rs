@@ -17,9 +17,7 @@ pub struct PrettyLayer<W> {
 impl<W: Write> PrettyLayer<W> {
     /// A layer that prints to `out` as `pretty` says.
     pub fn new(pretty: Pretty, out: W) -> Self {
-        PrettyLayer {
-            out: Mutex::new((pretty, out)),
-        }
+        PrettyLayer { out: Mutex::new((pretty, out)) }
     }
 }
 
@@ -43,9 +41,7 @@ pub struct JsonLayer<W> {
 impl<W: Write> JsonLayer<W> {
     /// A layer that writes to `out`, one `write` an event.
     pub fn new(out: W) -> Self {
-        JsonLayer {
-            out: Mutex::new(out),
-        }
+        JsonLayer { out: Mutex::new(out) }
     }
 }
 

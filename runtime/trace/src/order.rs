@@ -38,13 +38,7 @@ impl<'a> Replay<'a> {
         }
         let born = events.first().map(Event::host_pid).into_iter().collect();
         let (parents, sent, received) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Replay {
-            born,
-            lists,
-            parents,
-            sent,
-            received,
-        }
+        Replay { born, lists, parents, sent, received }
     }
 
     fn next(&mut self) -> Option<Event> {
@@ -59,17 +53,12 @@ impl<'a> Replay<'a> {
 
     /// Nobody can go on by these rules: take the event that really came first.
     fn stuck(&self) -> Option<i32> {
-        let heads = self
-            .lists
-            .iter()
-            .filter_map(|(pid, list)| Some((*pid, *list.front()?)));
+        let heads = self.lists.iter().filter_map(|(pid, list)| Some((*pid, *list.front()?)));
         let seq = |event: &Event| match event {
             Event::Request(record) => record.seq,
             Event::Step(_) | Event::State(_) => 0,
         };
-        heads
-            .min_by_key(|(pid, event)| (seq(event), *pid))
-            .map(|(pid, _)| pid)
+        heads.min_by_key(|(pid, event)| (seq(event), *pid)).map(|(pid, _)| pid)
     }
 
     fn can_go_on(&self, pid: i32) -> bool {
@@ -99,14 +88,8 @@ impl<'a> Replay<'a> {
     /// How much this process's relatives have sent: its parent, and its children.
     fn sent_to(&self, pid: i32) -> usize {
         let children = self.parents.iter().filter(|(_, parent)| **parent == pid);
-        let relatives = self
-            .parents
-            .get(&pid)
-            .into_iter()
-            .chain(children.map(|(child, _)| child));
-        relatives
-            .filter_map(|relative| self.sent.get(relative))
-            .sum()
+        let relatives = self.parents.get(&pid).into_iter().chain(children.map(|(child, _)| child));
+        relatives.filter_map(|relative| self.sent.get(relative)).sum()
     }
 
     fn follow(&mut self, record: &Record) {
@@ -177,9 +160,7 @@ mod tests {
             request(6, 2, "execve", zero()),
             request(7, 1, "waitid", ended()),
         ];
-        let other: Vec<Event> = [0, 2, 3, 1, 4, 5, 6]
-            .map(|i: usize| one[i].clone())
-            .to_vec();
+        let other: Vec<Event> = [0, 2, 3, 1, 4, 5, 6].map(|i: usize| one[i].clone()).to_vec();
         assert_eq!(calls(&canonical(&one)), calls(&canonical(&other)));
         let order = calls(&canonical(&one));
         assert_eq!(order[..4], ["1 clone3", "1 write", "1 sendto", "2 prctl"]);
@@ -188,10 +169,8 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_nobody_can_go_on() {
-        let events = [
-            request(1, 1, "recvfrom", Arg::Number(0)),
-            request(2, 9, "recvfrom", Arg::Number(0)),
-        ];
+        let events =
+            [request(1, 1, "recvfrom", Arg::Number(0)), request(2, 9, "recvfrom", Arg::Number(0))];
         assert_eq!(canonical(&events).len(), 2);
     }
 }

@@ -32,12 +32,7 @@ pub struct Style {
 impl Style {
     /// The form for files: no colour, no times, no breaking of lines.
     pub fn plain() -> Style {
-        Style {
-            width: usize::MAX,
-            colour: false,
-            times: false,
-            explain: None,
-        }
+        Style { width: usize::MAX, colour: false, times: false, explain: None }
     }
 }
 
@@ -110,11 +105,7 @@ impl Pretty {
         let mut lines = break_lines(&format!("to {}", record.why), 4, 4, room);
         if let (true, Some(last)) = (self.style.times, lines.last_mut()) {
             let gap = room.saturating_sub(last.chars().count());
-            let gap = if self.style.width == usize::MAX {
-                2
-            } else {
-                gap + 1
-            };
+            let gap = if self.style.width == usize::MAX { 2 } else { gap + 1 };
             *last = format!("{last}{}{time}", " ".repeat(gap));
         }
         lines.iter().for_each(|line| self.line(out, DIM, line));
@@ -127,15 +118,8 @@ impl Pretty {
         let Some(text) = explain(&record.primitive, record.outcome.errno()) else {
             return;
         };
-        for line in text
-            .lines()
-            .flat_map(|line| break_lines(line, 4, 6, self.style.width - 2))
-        {
-            self.line(
-                out,
-                DIM,
-                &format!("  │ {}", line.trim_start_matches("    ")),
-            );
+        for line in text.lines().flat_map(|line| break_lines(line, 4, 6, self.style.width - 2)) {
+            self.line(out, DIM, &format!("  │ {}", line.trim_start_matches("    ")));
         }
     }
 
@@ -152,11 +136,7 @@ impl Pretty {
     fn state(&mut self, out: &mut String, state: &StateChange) {
         let since = &state.since;
         if state.changes.is_empty() {
-            return self.line(
-                out,
-                DIM,
-                &format!("    seen from outside: nothing changed {since}"),
-            );
+            return self.line(out, DIM, &format!("    seen from outside: nothing changed {since}"));
         }
         self.line(out, DIM, &format!("    seen from outside, {since}:"));
         for change in &state.changes {
@@ -180,10 +160,7 @@ impl Pretty {
 fn process(record: &Record) -> String {
     match record.pid == record.host_pid {
         true => format!("{} {}", record.role, record.host_pid),
-        false => format!(
-            "{} {} ({} inside)",
-            record.role, record.host_pid, record.pid
-        ),
+        false => format!("{} {} ({} inside)", record.role, record.host_pid, record.pid),
     }
 }
 
@@ -215,10 +192,7 @@ fn break_lines(text: &str, first: usize, rest: usize, width: usize) -> Vec<Strin
         used += piece.chars().count();
         empty = false;
     }
-    lines
-        .iter()
-        .map(|line| line.trim_end().to_string())
-        .collect()
+    lines.iter().map(|line| line.trim_end().to_string()).collect()
 }
 
 #[cfg(test)]
@@ -244,12 +218,7 @@ mod tests {
     }
 
     fn eighty() -> Style {
-        Style {
-            width: 80,
-            colour: false,
-            times: true,
-            explain: None,
-        }
+        Style { width: 80, colour: false, times: true, explain: None }
     }
 
     #[test]
@@ -258,10 +227,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "child 4711 (1 inside) › name the box");
         assert_eq!(lines[1], "  sethostname(\"box\") = 0");
-        assert!(
-            lines[2].starts_with("    to be found under a name of our own"),
-            "{text}"
-        );
+        assert!(lines[2].starts_with("    to be found under a name of our own"), "{text}");
         assert!(lines[2].ends_with(" 9 µs"), "{text}");
         assert_eq!(lines[2].chars().count(), 80);
     }
@@ -276,10 +242,7 @@ mod tests {
     #[test]
     fn colour_adds_codes_and_takes_no_words() {
         let plain = Pretty::new(Style::plain()).render(&Event::Request(record()));
-        let style = Style {
-            colour: true,
-            ..Style::plain()
-        };
+        let style = Style { colour: true, ..Style::plain() };
         let coloured = Pretty::new(style).render(&Event::Request(record()));
         let mut stripped = String::new();
         for part in coloured.split('\u{1b}') {
@@ -293,9 +256,6 @@ mod tests {
         let flags = "clone3({flags=CLONE_NEWNS|CLONE_NEWPID|CLONE_NEWUTS}) = 0";
         let lines = break_lines(flags, 2, 6, 32);
         assert_eq!(lines[0], "  clone3({flags=CLONE_NEWNS|");
-        assert!(
-            lines.iter().all(|line| line.chars().count() <= 32),
-            "{lines:?}"
-        );
+        assert!(lines.iter().all(|line| line.chars().count() <= 32), "{lines:?}");
     }
 }

@@ -86,10 +86,7 @@ impl Display for Outcome {
 impl Record {
     /// The request as it would stand in a C program: `sethostname("box")`.
     pub fn request(&self) -> Request<'_> {
-        Request {
-            call: &self.call,
-            args: &self.args,
-        }
+        Request { call: &self.call, args: &self.args }
     }
 }
 

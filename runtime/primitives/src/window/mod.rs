@@ -63,6 +63,19 @@ struct First {
     announced: HashMap<u64, (Record, Instant)>,
 }
 
+impl Watch {
+    /// Sends to the one that has the window. Where the reader can stop the program, this process
+    /// holds still until it was looked at, or the look would be at something later.
+    fn send(&self, message: &Message) -> std::result::Result<(), Errno> {
+        match message {
+            Message::Mine(_) if self.rules.can_pause() => {
+                wire::ask(self.wire.as_fd(), message).map(drop)
+            }
+            _ => wire::tell(self.wire.as_fd(), message),
+        }
+    }
+}
+
 /// What the window says of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Verdict {
@@ -87,17 +100,8 @@ pub(crate) fn open(args: &WindowArgs, form: Form) -> Result<()> {
     show(args, form)?;
     let (read, write) = wire::wire()
         .map_err(|errno| Error::Unusable(format!("no wire for the window: {errno}")))?;
-    let first = First {
-        wire: read,
-        seq: 0,
-        stepper,
-        announced: HashMap::new(),
-    };
-    *watch() = Some(Watch {
-        rules,
-        wire: write,
-        first: Some(first),
-    });
+    let first = First { wire: read, seq: 0, stepper, announced: HashMap::new() };
+    *watch() = Some(Watch { rules, wire: write, first: Some(first) });
     gate::start_watching();
     Ok(())
 }
@@ -114,12 +118,7 @@ fn show(args: &WindowArgs, form: Form) -> Result<()> {
             tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
         }
         (Form::Pretty, Some(path)) => {
-            let style = Style {
-                width: 80,
-                times: true,
-                explain,
-                ..Style::plain()
-            };
+            let style = Style { width: 80, times: true, explain, ..Style::plain() };
             let layer = PrettyLayer::new(Pretty::new(style), trace_file(path)?);
             tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
         }
@@ -148,17 +147,8 @@ fn trace_file(path: &Path) -> Result<File> {
 fn on_terminal(explain: Option<trace::Explain>) -> Style {
     let terminal = io::stderr().is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = if terminal {
-        columns().unwrap_or(80)
-    } else {
-        80
-    };
-    Style {
-        width: width.clamp(40, 120),
-        colour: terminal && !no_color,
-        times: true,
-        explain,
-    }
+    let width = if terminal { columns().unwrap_or(80) } else { 80 };
+    Style { width: width.clamp(40, 120), colour: terminal && !no_color, times: true, explain }
 }
 
 fn columns() -> Option<usize> {
@@ -166,13 +156,14 @@ fn columns() -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// Shows what is still on the wire, and tells the reader of flags that had no effect.
-pub(crate) fn close() {
+/// Shows what is still on the wire, and tells the reader of flags that had no effect, unless the
+/// program ended early and never came there.
+pub(crate) fn close(went_well: bool) {
     serve_what_is_there();
-    let unused = watch()
-        .as_ref()
-        .map(|watch| watch.rules.unused())
-        .unwrap_or_default();
+    if !went_well {
+        return;
+    }
+    let unused = watch().as_ref().map(|watch| watch.rules.unused()).unwrap_or_default();
     unused.iter().for_each(|flag| eprintln!("note: {flag}"));
 }
 
@@ -202,9 +193,7 @@ pub(crate) fn pending(
 
 /// May this request be made?
 pub(crate) fn decide(record: &Record) -> Result<Verdict> {
-    let action = watch()
-        .as_ref()
-        .and_then(|watch| watch.rules.action_for(record));
+    let action = watch().as_ref().and_then(|watch| watch.rules.action_for(record));
     let answer = match action {
         None => Answer::Go,
         Some(Action::Refuse(errno)) => return Ok(Verdict::Refuse(errno)),
@@ -226,10 +215,7 @@ fn ask(record: &Record, named: bool) -> Answer {
     match watch.first.as_mut() {
         Some(first) => first.stop(record, named),
         None => {
-            let question = Message::Ask {
-                record: record.clone(),
-                named,
-            };
+            let question = Message::Ask { record: record.clone(), named };
             wire::ask(watch.wire.as_fd(), &question).unwrap_or(Answer::Abort)
         }
     }
@@ -259,12 +245,7 @@ pub(crate) fn conclude(token: u64) {
 /// Writes down what became of the innermost of `steps`.
 pub(crate) fn note(step: Vec<Words>, fate: Fate) {
     let role = Words::Borrowed(own_role());
-    tell(Message::Mine(Event::Step(StepNote {
-        role,
-        host_pid: getpid().as_raw(),
-        step,
-        fate,
-    })));
+    tell(Message::Mine(Event::Step(StepNote { role, host_pid: getpid().as_raw(), step, fate })));
 }
 
 fn tell(message: Message) {
@@ -274,7 +255,7 @@ fn tell(message: Message) {
         if let Message::Mine(event) = message {
             first.take(event);
         }
-    } else if wire::tell(watch.wire.as_fd(), &message).is_err() {
+    } else if watch.send(&message).is_err() {
         // Nobody is left to read: the one who watches was killed, and with it ends what it watched.
         drop(guard);
         crate::process::die_here();
@@ -283,9 +264,7 @@ fn tell(message: Message) {
 
 /// Whether the reader wants this step left out.
 pub(crate) fn leaves_out(step: &str) -> bool {
-    watch()
-        .as_ref()
-        .is_some_and(|watch| watch.rules.leaves_out(step))
+    watch().as_ref().is_some_and(|watch| watch.rules.leaves_out(step))
 }
 
 /// A step is entered; the reader may have wanted it out though later ones need what it gives.
@@ -333,11 +312,7 @@ fn serve_once(
 ) -> std::result::Result<Served, Errno> {
     let mut guard = watch();
     let Some(first) = guard.as_mut().and_then(|watch| watch.first.as_mut()) else {
-        return Ok(if fd.is_some() {
-            Served::Other
-        } else {
-            Served::Nothing
-        });
+        return Ok(if fd.is_some() { Served::Other } else { Served::Nothing });
     };
     let wire = PollFd::new(first.wire.as_fd(), PollFlags::POLLIN);
     let mut fds = vec![wire];
@@ -384,9 +359,7 @@ impl First {
     }
 
     fn stop(&mut self, record: &Record, named: bool) -> Answer {
-        self.stepper
-            .as_mut()
-            .map_or(Answer::Go, |stepper| stepper.stop(record, named))
+        self.stepper.as_mut().map_or(Answer::Go, |stepper| stepper.stop(record, named))
     }
 
     fn read_wire(&mut self) -> std::result::Result<(), Errno> {
@@ -397,6 +370,7 @@ impl First {
             Message::Mine(mut event) => {
                 event.came_from(arrived.sender);
                 self.take(event);
+                arrived.reply_to.iter().for_each(|reply_to| wire::answer(reply_to, Answer::Go));
             }
             Message::Announce { token, mut record } => {
                 record.host_pid = arrived.sender;
@@ -404,10 +378,7 @@ impl First {
             }
             Message::Closed { token } => {
                 self.conclude(token);
-                arrived
-                    .reply_to
-                    .iter()
-                    .for_each(|reply_to| wire::answer(reply_to, Answer::Go));
+                arrived.reply_to.iter().for_each(|reply_to| wire::answer(reply_to, Answer::Go));
             }
             Message::Ask { mut record, named } => {
                 record.host_pid = arrived.sender;

@@ -57,22 +57,11 @@ impl Rules {
         for text in &args.kill_at {
             let (role, nth) = role_and_number("--kill-at", text)?;
             let select = Select::Role { role, nth };
-            rules.push(Rule {
-                flag: format!("--kill-at {text}"),
-                select,
-                action: Action::Kill,
-            });
+            rules.push(Rule { flag: format!("--kill-at {text}"), select, action: Action::Kill });
         }
         for text in &args.breaks {
-            let (select, action) = (
-                Select::CallOrStep(slug(text)),
-                Action::Pause { named: true },
-            );
-            rules.push(Rule {
-                flag: format!("--break {text}"),
-                select,
-                action,
-            });
+            let (select, action) = (Select::CallOrStep(slug(text)), Action::Pause { named: true });
+            rules.push(Rule { flag: format!("--break {text}"), select, action });
         }
         if args.step {
             let flag = "--step".to_string();
@@ -84,11 +73,7 @@ impl Rules {
         }
         let left_out: Vec<String> = args.without.iter().map(|name| slug(name)).collect();
         let seen = SharedCounters::new(rules.len() + left_out.len())?;
-        Ok(Rules {
-            rules,
-            left_out,
-            seen,
-        })
+        Ok(Rules { rules, left_out, seen })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -117,31 +102,18 @@ impl Rules {
         let Some(index) = self.left_out.iter().position(|name| *name == step) else {
             return false;
         };
-        self.seen
-            .get(self.rules.len() + index)
-            .fetch_add(1, Ordering::Relaxed);
+        self.seen.get(self.rules.len() + index).fetch_add(1, Ordering::Relaxed);
         true
     }
 
     /// The flags that never had an effect: mistyped, perhaps, and the reader would never know.
     pub(crate) fn unused(&self) -> Vec<String> {
-        let rules = self
-            .rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| !rule.pauses());
+        let rules = self.rules.iter().enumerate().filter(|(_, rule)| !rule.pauses());
         let rules = rules.filter_map(|(index, rule)| rule.unused(self.seen.get(index)));
-        let steps = self
-            .left_out
-            .iter()
-            .enumerate()
-            .filter_map(|(index, name)| {
-                let seen = self
-                    .seen
-                    .get(self.rules.len() + index)
-                    .load(Ordering::Relaxed);
-                (seen == 0).then(|| format!("--without {name}: there was no step of that name"))
-            });
+        let steps = self.left_out.iter().enumerate().filter_map(|(index, name)| {
+            let seen = self.seen.get(self.rules.len() + index).load(Ordering::Relaxed);
+            (seen == 0).then(|| format!("--without {name}: there was no step of that name"))
+        });
         rules.chain(steps).collect()
     }
 }
@@ -192,26 +164,15 @@ fn fail(text: &str) -> Result<Rule> {
         Some((name, nth)) => (name, Some(number("--fail", text, nth)?)),
         None => (subject, None),
     };
-    let select = Select::Call {
-        name: name.to_string(),
-        nth,
-    };
-    Ok(Rule {
-        flag: format!("--fail {text}"),
-        select,
-        action: Action::Refuse(errno),
-    })
+    let select = Select::Call { name: name.to_string(), nth };
+    Ok(Rule { flag: format!("--fail {text}"), select, action: Action::Refuse(errno) })
 }
 
 fn fail_at(text: &str) -> Result<Rule> {
     let (subject, errno) = subject_and_errno("--fail-at", text)?;
     let (role, nth) = role_and_number("--fail-at", subject)?;
     let select = Select::Role { role, nth };
-    Ok(Rule {
-        flag: format!("--fail-at {text}"),
-        select,
-        action: Action::Refuse(errno),
-    })
+    Ok(Rule { flag: format!("--fail-at {text}"), select, action: Action::Refuse(errno) })
 }
 
 fn subject_and_errno<'a>(flag: &str, text: &'a str) -> Result<(&'a str, Errno)> {
@@ -224,9 +185,7 @@ fn subject_and_errno<'a>(flag: &str, text: &'a str) -> Result<(&'a str, Errno)> 
 
 fn role_and_number(flag: &str, text: &str) -> Result<(String, u32)> {
     let (role, nth) = text.split_once(':').ok_or_else(|| {
-        Error::Unusable(format!(
-            "{flag} {text}: name the process and count, as in child:3"
-        ))
+        Error::Unusable(format!("{flag} {text}: name the process and count, as in child:3"))
     })?;
     Ok((role.to_string(), number(flag, text, nth)?))
 }
@@ -234,19 +193,15 @@ fn role_and_number(flag: &str, text: &str) -> Result<(String, u32)> {
 fn number(flag: &str, text: &str, nth: &str) -> Result<u32> {
     match nth.parse() {
         Ok(nth) if nth > 0 => Ok(nth),
-        _ => Err(Error::Unusable(format!(
-            "{flag} {text}: {nth:?} is no count from 1 on"
-        ))),
+        _ => Err(Error::Unusable(format!("{flag} {text}: {nth:?} is no count from 1 on"))),
     }
 }
 
 /// A step's name as it is typed: `make private` and `make-private` are the same.
 pub(crate) fn slug(name: &str) -> String {
     let lower = name.to_lowercase();
-    let words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|w| !w.is_empty())
-        .collect();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
     words.join("-")
 }
 
@@ -277,10 +232,7 @@ mod tests {
 
     #[test]
     fn the_nth_request_of_a_name_is_refused() {
-        let args = WindowArgs {
-            fail: vec!["mount:2=EBUSY".into()],
-            ..WindowArgs::default()
-        };
+        let args = WindowArgs { fail: vec!["mount:2=EBUSY".into()], ..WindowArgs::default() };
         let rules = Rules::from_args(&args).unwrap();
         let mount = request("parent", "mount", "s");
         assert_eq!(rules.action_for(&mount), None);
@@ -292,20 +244,11 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_role() {
-        let args = WindowArgs {
-            kill_at: vec!["child:1".into()],
-            ..WindowArgs::default()
-        };
+        let args = WindowArgs { kill_at: vec!["child:1".into()], ..WindowArgs::default() };
         let rules = Rules::from_args(&args).unwrap();
         assert_eq!(rules.action_for(&request("parent", "mount", "s")), None);
-        assert_eq!(
-            rules.unused(),
-            ["--kill-at child:1: there was no such request"]
-        );
-        assert_eq!(
-            rules.action_for(&request("child", "mount", "s")),
-            Some(Action::Kill)
-        );
+        assert_eq!(rules.unused(), ["--kill-at child:1: there was no such request"]);
+        assert_eq!(rules.action_for(&request("child", "mount", "s")), Some(Action::Kill));
     }
 
     #[test]
@@ -322,23 +265,15 @@ mod tests {
             rules.action_for(&request("x", "mount", "make private")),
             Some(Action::Pause { named: true })
         );
-        assert_eq!(
-            rules.unused(),
-            ["--without nothing: there was no step of that name"]
-        );
+        assert_eq!(rules.unused(), ["--without nothing: there was no step of that name"]);
     }
 
     #[test]
     fn a_mistyped_flag_says_how_it_goes() {
-        for (text, says) in [
-            ("mount", "ends with the errno"),
-            ("mount=EPREM", "errno(3)"),
-            ("m:0=EPERM", "count"),
-        ] {
-            let args = WindowArgs {
-                fail: vec![text.into()],
-                ..WindowArgs::default()
-            };
+        for (text, says) in
+            [("mount", "ends with the errno"), ("mount=EPREM", "errno(3)"), ("m:0=EPERM", "count")]
+        {
+            let args = WindowArgs { fail: vec![text.into()], ..WindowArgs::default() };
             let error = Rules::from_args(&args).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
         }

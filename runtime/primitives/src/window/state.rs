@@ -55,10 +55,15 @@ impl State {
         let mut keys: Vec<_> = self.entries.keys().chain(now.entries.keys()).collect();
         keys.sort();
         keys.dedup();
-        let changed = keys
-            .into_iter()
-            .filter(|key| self.entries.get(key) != now.entries.get(key));
+        let changed = keys.into_iter().filter(|key| self.entries.get(key) != now.entries.get(key));
         changed.map(|key| self.change(now, key)).collect()
+    }
+
+    /// The same without the children, which a new process has none of, whoever its parent is.
+    pub(crate) fn without_children(&self) -> State {
+        let mut entries = self.entries.clone();
+        entries.retain(|(kind, _), _| *kind != Kind::Child);
+        State { entries }
     }
 
     /// Everything, as if nothing had been there before.
@@ -67,10 +72,7 @@ impl State {
     }
 
     fn change(&self, now: &State, key: &(Kind, String)) -> Change {
-        let (before, after) = (
-            self.entries.get(key).cloned(),
-            now.entries.get(key).cloned(),
-        );
+        let (before, after) = (self.entries.get(key).cloned(), now.entries.get(key).cloned());
         let what = match key.0 {
             Kind::Namespace => format!("{} namespace", key.1),
             Kind::Mount => format!("mount at {}", key.1),
@@ -78,11 +80,7 @@ impl State {
             Kind::Child => "child".to_string(),
             Kind::Id | Kind::Map | Kind::Capability | Kind::Place | Kind::Cgroup => key.1.clone(),
         };
-        Change {
-            what: Arg::Word(what),
-            before,
-            after,
-        }
+        Change { what: Arg::Word(what), before, after }
     }
 
     fn put(&mut self, kind: Kind, name: impl Into<String>, value: Arg) {
@@ -95,15 +93,9 @@ impl State {
         };
         for entry in entries.flatten() {
             if let Ok(target) = fs::read_link(entry.path()) {
-                let name = entry
-                    .file_name()
-                    .to_string_lossy()
-                    .replace("_for_children", " (children)");
-                self.put(
-                    Kind::Namespace,
-                    name,
-                    Arg::from_proc_link(&target.to_string_lossy()),
-                );
+                let name =
+                    entry.file_name().to_string_lossy().replace("_for_children", " (children)");
+                self.put(Kind::Namespace, name, Arg::from_proc_link(&target.to_string_lossy()));
             }
         }
     }
@@ -120,11 +112,9 @@ impl State {
             match name {
                 "Uid" => self.put(Kind::Id, "user ids", ids(&value)),
                 "Gid" => self.put(Kind::Id, "group ids", ids(&value)),
-                "Groups" => self.put(
-                    Kind::Id,
-                    "supplementary groups",
-                    Arg::Word(format!("[{value}]")),
-                ),
+                "Groups" => {
+                    self.put(Kind::Id, "supplementary groups", Arg::Word(format!("[{value}]")))
+                }
                 "NoNewPrivs" => self.put(Kind::Capability, "no_new_privs", Arg::Word(value)),
                 "Seccomp" => self.put(Kind::Capability, "seccomp mode", Arg::Word(value)),
                 _ => {
@@ -160,11 +150,7 @@ impl State {
             };
             let layer = layers.entry(place.clone()).or_default();
             *layer += 1;
-            let name = if *layer == 1 {
-                place
-            } else {
-                format!("{place} (over it, {layer})")
-            };
+            let name = if *layer == 1 { place } else { format!("{place} (over it, {layer})") };
             self.put(Kind::Mount, name, Arg::Word(value));
         }
     }
@@ -172,11 +158,7 @@ impl State {
     fn places(&mut self, proc: &str) {
         for (link, name) in [("root", "root directory"), ("cwd", "working directory")] {
             if let Ok(target) = fs::read_link(format!("{proc}/{link}")) {
-                self.put(
-                    Kind::Place,
-                    name,
-                    Arg::Path(target.to_string_lossy().into_owned()),
-                );
+                self.put(Kind::Place, name, Arg::Path(target.to_string_lossy().into_owned()));
             }
         }
     }
@@ -188,16 +170,8 @@ impl State {
         for line in text.lines() {
             let mut parts = line.splitn(3, ':').skip(1);
             if let (Some(controllers), Some(path)) = (parts.next(), parts.next()) {
-                let name = if controllers.is_empty() {
-                    "v2"
-                } else {
-                    controllers
-                };
-                self.put(
-                    Kind::Cgroup,
-                    format!("cgroup {name}"),
-                    Arg::Path(path.to_string()),
-                );
+                let name = if controllers.is_empty() { "v2" } else { controllers };
+                self.put(Kind::Cgroup, format!("cgroup {name}"), Arg::Path(path.to_string()));
             }
         }
     }
@@ -215,11 +189,7 @@ impl State {
                 continue;
             }
             if let Ok(target) = fs::read_link(entry.path()) {
-                self.put(
-                    Kind::Descriptor,
-                    name,
-                    Arg::from_proc_link(&target.to_string_lossy()),
-                );
+                self.put(Kind::Descriptor, name, Arg::from_proc_link(&target.to_string_lossy()));
             }
         }
     }
@@ -284,24 +254,11 @@ fn mount(line: &str) -> Option<(String, String)> {
     let right: Vec<&str> = right.split(' ').collect();
     let (root, place, options) = (left.get(3)?, left.get(4)?, left.get(5)?);
     // Numbers of peer groups differ from run to run and say nothing that the word does not.
-    let ties: Vec<&str> = left[6..]
-        .iter()
-        .map(|tag| tag.split(':').next().unwrap_or(tag))
-        .collect();
-    let ties = if ties.is_empty() {
-        "private".to_string()
-    } else {
-        ties.join("+")
-    };
-    let from = if *root == "/" {
-        String::new()
-    } else {
-        format!(" of {root}")
-    };
-    Some((
-        place.to_string(),
-        format!("{}{from}, {options}, {ties}", right.first()?),
-    ))
+    let ties: Vec<&str> =
+        left[6..].iter().map(|tag| tag.split(':').next().unwrap_or(tag)).collect();
+    let ties = if ties.is_empty() { "private".to_string() } else { ties.join("+") };
+    let from = if *root == "/" { String::new() } else { format!(" of {root}") };
+    Some((place.to_string(), format!("{}{from}, {options}, {ties}", right.first()?)))
 }
 
 #[cfg(test)]
@@ -323,15 +280,9 @@ mod tests {
         let pid = std::process::id() as i32;
         let state = State::of(pid);
         assert!(!state.is_empty());
-        let quiet = State {
-            entries: state.entries.clone(),
-        };
+        let quiet = State { entries: state.entries.clone() };
         assert!(state.changes(&quiet).is_empty());
-        let uts = state
-            .all()
-            .into_iter()
-            .find(|c| c.what.to_string() == "uts namespace")
-            .unwrap();
+        let uts = state.all().into_iter().find(|c| c.what.to_string() == "uts namespace").unwrap();
         assert!(matches!(uts.after, Some(Arg::Object { kind, .. }) if kind == "uts"));
     }
 }

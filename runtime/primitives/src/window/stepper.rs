@@ -1,6 +1,7 @@
 //! What happens at a stop? The reader sees the request that is about to be made, and decides.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
@@ -9,6 +10,7 @@ use nix::errno::Errno;
 use trace::{Event, Record, StateChange, Words};
 
 use crate::cards;
+use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result, errno_from_name};
 use crate::window::state::State;
 use crate::window::wire::Answer;
@@ -20,6 +22,8 @@ pub(crate) struct Stepper {
     scripted: bool,
     /// Whether to stop at every request, or at break points alone.
     stepping: bool,
+    /// Whether the reader has had enough: then nothing more is asked, and everything ends.
+    aborted: bool,
     states: HashMap<i32, State>,
 }
 
@@ -36,29 +40,28 @@ impl Stepper {
     /// Takes commands from a file, from standard input (`-`), or else from the terminal.
     pub(crate) fn open(commands: Option<&Path>, stepping: bool) -> Result<Stepper> {
         let (input, scripted): (Box<dyn BufRead + Send>, bool) = match commands {
-            Some(path) if path == Path::new("-") => (
-                Box::new(BufReader::new(io::stdin())),
-                !io::stdin().is_terminal(),
-            ),
+            Some(path) if path == Path::new("-") => {
+                (Box::new(BufReader::new(io::stdin())), !io::stdin().is_terminal())
+            }
             Some(path) => (Box::new(BufReader::new(script(path)?)), true),
             None => (Box::new(BufReader::new(terminal()?)), false),
         };
-        Ok(Stepper {
-            input,
-            scripted,
-            stepping,
-            states: HashMap::new(),
-        })
+        Ok(Stepper { input, scripted, stepping, aborted: false, states: HashMap::new() })
     }
 
     /// Stops before a request. `named` when a break point asked for it.
     pub(crate) fn stop(&mut self, record: &Record, named: bool) -> Answer {
+        if self.aborted {
+            return Answer::Abort;
+        }
         if !self.stepping && !named {
             return Answer::Go;
         }
         self.look(record);
         self.show(record);
-        self.converse(record)
+        let answer = self.converse(record);
+        self.aborted = answer == Answer::Abort;
+        answer
     }
 
     /// Looks again after a request: what did it change?
@@ -86,7 +89,8 @@ impl Stepper {
         let now = State::of(record.host_pid);
         let parent = parent_of(record.host_pid).and_then(|pid| self.states.get(&pid));
         if let Some(parent) = parent {
-            trace::emit(change(record, "compared with its parent", parent, &now));
+            let (parent, child) = (parent.without_children(), now.without_children());
+            trace::emit(change(record, "compared with its parent", &parent, &child));
         }
         self.states.insert(record.host_pid, now);
     }
@@ -94,16 +98,9 @@ impl Stepper {
     fn show(&self, record: &Record) {
         let who = match record.pid == record.host_pid {
             true => format!("{} {}", record.role, record.host_pid),
-            false => format!(
-                "{} {} ({} inside)",
-                record.role, record.host_pid, record.pid
-            ),
+            false => format!("{} {} ({} inside)", record.role, record.host_pid, record.pid),
         };
-        let step = record
-            .step
-            .iter()
-            .map(|step| format!(" › {step}"))
-            .collect::<String>();
+        let step = record.step.iter().map(|step| format!(" › {step}")).collect::<String>();
         eprintln!("[stop] {who}{step}");
         eprintln!("  about to: {}", record.request());
         eprintln!("    to {}", record.why);
@@ -154,15 +151,15 @@ impl Stepper {
 }
 
 fn script(path: &Path) -> Result<File> {
-    File::open(path).map_err(|e| Error::Unusable(format!("--commands {}: {e}", path.display())))
+    let unusable = |e: &dyn Display| Error::Unusable(format!("--commands {}: {e}", path.display()));
+    let file = File::open(path).map_err(|e| unusable(&e))?;
+    out_of_the_way(file.into()).map(File::from).map_err(|e| unusable(&e))
 }
 
 fn terminal() -> Result<File> {
-    File::open("/dev/tty").map_err(|_| {
-        Error::Unusable(
-            "there is no terminal to ask on: give the answers with --commands FILE".to_string(),
-        )
-    })
+    let none = "there is no terminal to ask on: give the answers with --commands FILE";
+    let file = File::open("/dev/tty").map_err(|_| Error::Unusable(none.to_string()))?;
+    out_of_the_way(file.into()).map(File::from).map_err(|_| Error::Unusable(none.to_string()))
 }
 
 fn change(record: &Record, since: &'static str, before: &State, now: &State) -> Event {
@@ -191,10 +188,7 @@ fn explain(record: &Record) {
 fn show_state(pid: i32) {
     let state = State::of(pid);
     if state.is_empty() {
-        return eprintln!(
-            "  process {pid} cannot be looked at: {}",
-            Errno::ESRCH.desc()
-        );
+        return eprintln!("  process {pid} cannot be looked at: {}", Errno::ESRCH.desc());
     }
     for change in state.all() {
         if let Some(value) = change.after {

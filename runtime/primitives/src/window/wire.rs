@@ -60,12 +60,7 @@ pub(crate) fn wire() -> Result<(OwnedFd, OwnedFd), Errno> {
 
 /// A connected pair of packet sockets that no program we run inherits.
 pub(crate) fn packet_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
-    socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
 /// Sends a message without waiting for an answer.
@@ -83,6 +78,8 @@ pub(crate) fn tell(wire: BorrowedFd<'_>, message: &Message) -> Result<(), Errno>
 /// Asks, and waits for the answer; `Abort` when there is nobody left to give one.
 pub(crate) fn ask(wire: BorrowedFd<'_>, message: &Message) -> Result<Answer, Errno> {
     let (mine, theirs) = packet_pair()?;
+    // The reader is about to look at this process: what it sees should be the program's own.
+    let mine = out_of_the_way(mine)?;
     let rights = [theirs.as_raw_fd()];
     sendmsg::<()>(
         wire.as_raw_fd(),
@@ -99,11 +96,7 @@ pub(crate) fn ask(wire: BorrowedFd<'_>, message: &Message) -> Result<Answer, Err
 
 /// Answers a question. The one who asked may be dead by now, which is no concern of ours.
 pub(crate) fn answer(reply_to: &OwnedFd, answer: Answer) {
-    let _ = send(
-        reply_to.as_raw_fd(),
-        &encode(&answer),
-        MsgFlags::MSG_NOSIGNAL,
-    );
+    let _ = send(reply_to.as_raw_fd(), &encode(&answer), MsgFlags::MSG_NOSIGNAL);
 }
 
 /// Takes the next packet from the wire; `None` when every other end is closed.
@@ -132,19 +125,15 @@ pub(crate) fn next(wire: BorrowedFd<'_>) -> Result<Option<Arrived>, Errno> {
         return Ok(None);
     }
     let message = serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::EBADMSG)?;
-    Ok(Some(Arrived {
-        message,
-        sender,
-        reply_to,
-    }))
+    Ok(Some(Arrived { message, sender, reply_to }))
 }
 
 /// Receives one packet, going on after a signal; 0 bytes when the other end is closed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         match nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
-            Err(Errno::EINTR) => {}
-            Err(Errno::ECONNRESET) => return Ok(0),
+            // A reset says that the other end went without reading all; what it had sent is still here.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other,
         }
     }

@@ -1,0 +1,64 @@
+//! What has a run left behind? Only what carries its own mark is looked at, never the machine.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a process may take to die after the one that it is tied to: the kernel tells it at once,
+/// but a busy machine lets it wait for its turn.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Files that the harness itself puts into a run's folder.
+const OURS: [&str; 4] = ["stdout", "stderr", "trace", "strace"];
+
+/// Everything that carries `mark` or lies in `folder`, after a moment of grace.
+pub fn of(mark: &str, folder: &Path) -> Vec<String> {
+    let deadline = Instant::now() + GRACE;
+    while !processes(mark).is_empty() && Instant::now() < deadline {
+        sleep(Duration::from_millis(2));
+    }
+    let mut found: Vec<String> = processes(mark).into_iter().map(describe).collect();
+    found.extend(files(folder));
+    found.extend(mounts(folder));
+    found
+}
+
+/// The processes that have `mark` in their environment. One that has ended and was not waited for has
+/// no environment any more, but then its parent has the mark too.
+pub fn processes(mark: &str) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids =
+        entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    pids.filter(|pid| carries(*pid, mark)).collect()
+}
+
+fn carries(pid: i32, mark: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+fn describe(pid: i32) -> String {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    format!("process {pid}: {}", String::from_utf8_lossy(&command).replace('\0', " "))
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !OURS.contains(&name.as_str())).map(|name| format!("file {name}")).collect()
+}
+
+fn mounts(folder: &Path) -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let folder = folder.to_string_lossy().into_owned();
+    mounts
+        .lines()
+        .filter(|line| line.contains(&folder))
+        .map(|line| format!("mount {line}"))
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! As whom does a program run?
+
+use std::path::Path;
+
+/// Who runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Root of this machine, or of the lab.
+    Root,
+    /// An ordinary user.
+    User,
+}
+
+/// The user that has no name on any machine and no rights: "nobody".
+pub const NOBODY: u32 = 65534;
+
+impl Place {
+    /// The folder of its golden files, and its name in the list of tests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Root => "root",
+            Place::User => "user",
+        }
+    }
+
+    /// Those that are possible from here: root can also be an ordinary user.
+    pub fn possible() -> Vec<Place> {
+        match is_root() {
+            true => vec![Place::Root, Place::User],
+            false => vec![Place::User],
+        }
+    }
+
+    /// Whether the test process has to change its user for it.
+    pub fn is_other_user(self) -> bool {
+        self == Place::User && is_root()
+    }
+}
+
+/// Whether the tests themselves run as root, with the power to be somebody else.
+pub fn is_root() -> bool {
+    primitives::own_ids().0 == 0
+}
+
+/// Whether a program can be found by `PATH`.
+pub fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// Whether a user may make user namespaces here at all.
+pub fn has_user_namespaces() -> bool {
+    Path::new("/proc/self/ns/user").exists()
+        && std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
+            .is_ok_and(|text| text.trim() != "0")
+}

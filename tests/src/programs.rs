@@ -1,0 +1,73 @@
+//! Where are the programs that are tested?
+//!
+//! `PORTHOLE_BIN` names a folder with all of them; without it they are built, once, as `cargo build`
+//! would, so that a test never runs against yesterday's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::places::Place;
+
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("PORTHOLE_BIN") {
+    Some(folder) => PathBuf::from(folder),
+    None => build(),
+});
+
+/// A copy that every user may run: the workspace may lie in somebody's private home.
+static SHARED: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = std::env::temp_dir().join(format!("porthole-tests-{}", std::process::id()));
+    copy(&BUILT, &folder).expect("the programs can be copied to the folder for temporary files");
+    folder
+});
+
+/// The program of this name, where somebody in `place` may run it.
+pub fn program(name: &str, place: Place) -> PathBuf {
+    match place.is_other_user() {
+        true => SHARED.join(name),
+        false => BUILT.join(name),
+    }
+}
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("this package lies in the workspace").to_path_buf()
+}
+
+/// Removes what was copied. Called once, at the end of a suite.
+pub fn clean_up() {
+    if LazyLock::get(&SHARED).is_some() {
+        let _ = fs::remove_dir_all(&*SHARED);
+    }
+}
+
+fn build() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--bins", "--workspace"])
+        .current_dir(workspace())
+        .status()
+        .expect("cargo can be run, as it runs this test");
+    assert!(status.success(), "the programs that are to be tested do not build");
+    let test = std::env::current_exe().expect("a test has a path");
+    // target/PROFILE/deps/TEST
+    test.ancestors().nth(2).expect("a test lies two folders below its profile").to_path_buf()
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+            let target = to.join(entry.file_name());
+            fs::copy(entry.path(), &target)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    Ok(())
+}

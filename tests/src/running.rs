@@ -1,0 +1,235 @@
+//! How is a program run, and what is known of it afterwards?
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use trace::{Event, Record};
+
+use crate::leftovers;
+use crate::places::{NOBODY, Place};
+use crate::programs::program;
+
+/// No program of the workspace takes longer for what the tests ask of it; who does, hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A program that is about to be run, in an empty folder of its own and with a name of its own.
+pub struct Run {
+    place: Place,
+    folder: TempDir,
+    /// What every process of this run carries in its environment, and no other.
+    mark: String,
+    under: Vec<String>,
+    program: String,
+    flags: Vec<String>,
+    args: Vec<String>,
+    traced: bool,
+}
+
+/// What came out of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code as a shell gives it, 128 and more for signals.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error, without the trace.
+    pub stderr: String,
+    /// The trace, where one was asked for.
+    pub events: Vec<Event>,
+    /// Processes and files of this run that were there after its end.
+    pub left_behind: Vec<String>,
+}
+
+impl Ran {
+    /// The requests of the trace.
+    pub fn records(&self) -> Vec<&Record> {
+        let mut records = Vec::new();
+        for event in &self.events {
+            if let Event::Request(record) = event {
+                records.push(record);
+            }
+        }
+        records
+    }
+
+    /// The line that says what went wrong.
+    pub fn error(&self) -> &str {
+        self.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or("")
+    }
+}
+
+impl Run {
+    /// The program of this name, as somebody in `place` would run it.
+    pub fn new(place: Place, name: &str) -> Run {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = TempDir::with_prefix("porthole-run-").expect("a temporary folder can be made");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("one's own folder can be opened to others");
+        if place.is_other_user() {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root can give a folder away");
+        }
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("PORTHOLE_RUN={}-{count}", std::process::id());
+        Run {
+            place,
+            folder,
+            mark,
+            under: Vec::new(),
+            program: name.to_string(),
+            flags: Vec::new(),
+            args: Vec::new(),
+            traced: true,
+        }
+    }
+
+    /// Arguments of the program.
+    pub fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Run {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_string()));
+        self
+    }
+
+    /// Flags of the window, which stand before the arguments.
+    pub fn flags<S: AsRef<str>>(mut self, flags: impl IntoIterator<Item = S>) -> Run {
+        self.flags.extend(flags.into_iter().map(|flag| flag.as_ref().to_string()));
+        self
+    }
+
+    /// Another program that runs this one, with its own arguments: `strace -f`.
+    pub fn under<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Run {
+        self.under = words.into_iter().map(|word| word.as_ref().to_string()).collect();
+        self
+    }
+
+    /// As a user runs it, without a trace file; what is shown is in the window's hands.
+    pub fn untraced(mut self) -> Run {
+        self.traced = false;
+        self
+    }
+
+    /// The folder that the program runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs it to its end, and looks for what it leaves behind.
+    pub fn go(self) -> Ran {
+        self.go_and_keep().0
+    }
+
+    /// As [`Run::go`], but the folder is kept, for a test that wants to read files in it.
+    pub fn go_and_keep(self) -> (Ran, TempDir) {
+        let mut child = self.start();
+        let status = wait(&mut child, LIMIT)
+            .unwrap_or_else(|| panic!("{} {:?} {:?} hangs", self.program, self.flags, self.args));
+        let ran = self.look(status);
+        (ran, self.folder)
+    }
+
+    /// Starts it and leaves it running; whoever does so ends it.
+    pub fn start(&self) -> Child {
+        let mut command = self.command();
+        command.stdout(self.file("stdout")).stderr(self.file("stderr")).stdin(Stdio::null());
+        command.spawn().unwrap_or_else(|e| panic!("{} cannot be run: {e}", self.program))
+    }
+
+    /// What is known after its end.
+    pub fn look(&self, status: ExitStatus) -> Ran {
+        let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
+        let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
+        let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
+        Ran {
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            stdout: text("stdout"),
+            stderr: text("stderr"),
+            events,
+            left_behind: leftovers::of(&self.mark, self.folder.path()),
+        }
+    }
+
+    /// The processes that belong to this run and are still there.
+    pub fn processes(&self) -> Vec<i32> {
+        leftovers::processes(&self.mark)
+    }
+
+    fn command(&self) -> Command {
+        let path = program(&self.program, self.place);
+        let mut words = self.under.clone();
+        words.push(path.to_string_lossy().into_owned());
+        if self.traced {
+            let file = self.folder.path().join("trace");
+            words.extend(["--trace", "json", "--trace-file"].map(str::to_string));
+            words.push(file.to_string_lossy().into_owned());
+        }
+        words.extend(self.flags.iter().chain(&self.args).cloned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(self.folder.path()).env_clear();
+        let (name, value) = self.mark.split_once('=').expect("the mark is a variable");
+        command.env(name, value).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
+        if self.place.is_other_user() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    fn file(&self, name: &str) -> File {
+        File::create(self.folder.path().join(name)).expect("a file can be made in one's own folder")
+    }
+}
+
+/// Waits for the end of a process, at most so long; then it is killed.
+pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().expect("one's own child can be waited for") {
+            return Some(status);
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// A process in namespaces of its own, for others to join; it ends when this is dropped.
+pub struct Target {
+    child: Child,
+    _run: Run,
+    /// Its number.
+    pub pid: i32,
+}
+
+impl Target {
+    /// Starts it, and waits until it is in its namespaces.
+    pub fn start(place: Place) -> Target {
+        let script = "hostname target; echo $$; exec sleep 60";
+        let args = ["unshare", "--user", "--map-root", "--uts", "--", "sh", "-c", script];
+        let run = Run::new(place, "chapter2").untraced().flags(["--trace", "off"]).args(args);
+        let child = run.start();
+        let said: PathBuf = run.folder().join("stdout");
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let text = fs::read_to_string(&said).unwrap_or_default();
+            if let Some(pid) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
+                return Target { child, _run: run, pid };
+            }
+            assert!(Instant::now() < deadline, "the process that is to be joined did not start");
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,404 @@
+//! Does the log lie?
+//!
+//! A trace says what the program asked the kernel for; strace says what the kernel was asked. The two
+//! are held against each other, process by process and in order, and both ways: every record must
+//! have its system calls, with the same arguments and the same result, and every watched system call
+//! must have its record.
+
+use std::collections::{HashMap, VecDeque};
+
+use trace::{Arg, Event, Outcome, Record};
+
+use crate::strace::Syscall;
+
+/// The system calls that nobody may make without a record: all that change namespaces, mounts, ids,
+/// capabilities, limits, the process tree, or the names in a file system.
+pub const WATCHED: &[&str] = &[
+    // processes
+    "clone",
+    "clone3",
+    "fork",
+    "vfork",
+    "execve",
+    "execveat",
+    "wait4",
+    "waitid",
+    "kill",
+    "tkill",
+    "tgkill",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "setsid",
+    "setpgid",
+    "prctl",
+    "ptrace",
+    // namespaces
+    "unshare",
+    "setns",
+    "sethostname",
+    "setdomainname",
+    // mounts
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "swapon",
+    "swapoff",
+    // ids, capabilities, limits, filters
+    "setuid",
+    "setgid",
+    "setreuid",
+    "setregid",
+    "setresuid",
+    "setresgid",
+    "setgroups",
+    "setfsuid",
+    "setfsgid",
+    "capset",
+    "setrlimit",
+    "seccomp",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+    "bpf",
+    "keyctl",
+    "personality",
+    "umask",
+    "setpriority",
+    "sched_setscheduler",
+    "sched_setattr",
+    "sched_setaffinity",
+    "ioprio_set",
+    // names in file systems
+    "mkdir",
+    "mkdirat",
+    "mknod",
+    "mknodat",
+    "symlink",
+    "symlinkat",
+    "link",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "truncate",
+    "memfd_create",
+    "chdir",
+    "fchdir",
+    "close_range",
+    "dup2",
+    "dup3",
+    "reboot",
+    "sethostid",
+];
+
+/// What strace must be told to show: the watched calls, and those that records are made of besides.
+pub fn strace_filter() -> String {
+    let others = ["openat", "openat2", "open", "write", "sendto", "recvfrom"];
+    let names: Vec<&str> = WATCHED.iter().copied().chain(others).collect();
+    // strace has calls of other architectures under the same names; it may not know all of these.
+    names.iter().map(|name| format!("?{name}")).collect::<Vec<_>>().join(",")
+}
+
+/// Everything in which the trace and the kernel do not agree; empty when the log is true.
+pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
+    let Some(first) = syscalls.first() else {
+        return vec!["strace saw nothing".to_string()];
+    };
+    let mut lists = by_process(syscalls);
+    if let Some(list) = lists.get_mut(&first.pid) {
+        // strace itself becomes the program that is looked at.
+        list.pop_front();
+    }
+    let mut wrong = Vec::new();
+    for event in events {
+        let Event::Request(record) = event else {
+            continue;
+        };
+        let list = lists.entry(record.host_pid).or_default();
+        if let Err(says) = consume(record, list) {
+            wrong.push(format!(
+                "record {}: {} {}: {says}",
+                record.seq,
+                record.request(),
+                record.outcome
+            ));
+        }
+        if record.call == "execve" && record.outcome.is_success() {
+            // From here on the process is another program, whose requests are its own.
+            list.clear();
+        }
+    }
+    for pid in our_processes(first.pid, syscalls) {
+        let list = lists.remove(&pid).unwrap_or_default();
+        let unseen = list.iter().filter(|call| must_be_recorded(call));
+        wrong.extend(unseen.map(|call| format!("process {pid}: no record of {}", call.text())));
+    }
+    wrong
+}
+
+fn by_process(syscalls: &[Syscall]) -> HashMap<i32, VecDeque<Syscall>> {
+    let mut lists: HashMap<i32, VecDeque<Syscall>> = HashMap::new();
+    for call in syscalls {
+        lists.entry(call.pid).or_default().push_back(call.clone());
+    }
+    lists
+}
+
+/// The first process and all that it and they have made, before becoming another program.
+fn our_processes(first: i32, syscalls: &[Syscall]) -> Vec<i32> {
+    let mut ours = vec![first];
+    let mut others: Vec<i32> = Vec::new();
+    for call in syscalls.iter().skip(1) {
+        if !ours.contains(&call.pid) || others.contains(&call.pid) {
+            continue;
+        }
+        match call.name.as_str() {
+            "execve" if call.number().is_some() => others.push(call.pid),
+            "clone" | "clone3" | "fork" | "vfork" => ours.extend(call.process()),
+            _ => {}
+        }
+    }
+    ours
+}
+
+/// Takes the system calls of one record off the list of its process.
+fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    let expected = match &record.outcome {
+        // The kernel was never asked: there must be nothing, and that is seen at the end.
+        Outcome::Refused(_) | Outcome::Pending(()) => return Ok(()),
+        _ => expected(record),
+    };
+    for expectation in expected {
+        let call = next(&expectation, list)?;
+        expectation.check(&call)?;
+    }
+    Ok(())
+}
+
+/// The next call that the record can be about: what needs no record and has another name is passed.
+fn next(expectation: &Expected, list: &mut VecDeque<Syscall>) -> Result<Syscall, String> {
+    while let Some(call) = list.pop_front() {
+        if only_looks(&call) {
+            continue;
+        }
+        if expectation.names.contains(&call.name.as_str()) && expectation.is_meant(&call) {
+            return Ok(call);
+        }
+        if must_be_recorded(&call) {
+            let text = call.text();
+            list.push_front(call);
+            return Err(format!("the kernel saw {text} instead"));
+        }
+    }
+    Err("the kernel saw no such call".to_string())
+}
+
+/// Whether nobody may make this call without a record.
+fn must_be_recorded(call: &Syscall) -> bool {
+    let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
+    match call.name.as_str() {
+        _ if only_looks(call) => false,
+        "openat" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
+        // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
+        "pidfd_open" => false,
+        name => WATCHED.contains(&name),
+    }
+}
+
+/// Whether the call asks something and changes nothing.
+fn only_looks(call: &Syscall) -> bool {
+    let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
+    match call.name.as_str() {
+        "prctl" => argument(0).starts_with("PR_GET") || argument(0) == "PR_CAPBSET_READ",
+        "waitid" => argument(3).contains("WNOWAIT"),
+        _ => false,
+    }
+}
+
+fn writes(flags: &str) -> bool {
+    flags.contains("O_WRONLY") || flags.contains("O_RDWR")
+}
+
+fn is_of_the_kernel(path: &str) -> bool {
+    path.starts_with("\"/proc/") || path.starts_with("\"/sys/")
+}
+
+/// What the kernel must have seen for one record, or one half of it.
+struct Expected<'a> {
+    names: &'a [&'a str],
+    /// For each argument that is claimed: its place in strace's list, and the value.
+    args: Vec<(usize, Arg)>,
+    outcome: Option<&'a Outcome>,
+    /// Other calls of this name are passed over until one fits: for calls that need no record.
+    searched: bool,
+}
+
+impl Expected<'_> {
+    fn is_meant(&self, call: &Syscall) -> bool {
+        !self.searched || self.arguments(call).is_ok()
+    }
+
+    fn check(&self, call: &Syscall) -> Result<(), String> {
+        self.arguments(call)?;
+        let Some(outcome) = self.outcome else {
+            return Ok(());
+        };
+        match agrees(outcome, call) {
+            true => Ok(()),
+            false => Err(format!("the kernel answered {}", call.text())),
+        }
+    }
+
+    fn arguments(&self, call: &Syscall) -> Result<(), String> {
+        for (place, claimed) in &self.args {
+            let seen = call.args.get(*place).map(String::as_str).unwrap_or("nothing");
+            if !same(claimed, seen) {
+                return Err(format!("it says {claimed}, the kernel saw {}", call.text()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A record's claim in terms of system calls.
+fn expected(record: &Record) -> Vec<Expected<'_>> {
+    let args = |places: &[usize]| places.iter().copied().zip(record.args.iter().cloned()).collect();
+    let one = |names, places: &[usize]| {
+        vec![Expected {
+            names,
+            args: args(places),
+            outcome: Some(&record.outcome),
+            searched: false,
+        }]
+    };
+    match record.call.as_ref() {
+        "write" => written(record, &["openat"], true),
+        "creat" => written(record, &["openat"], true),
+        "fork" => one(&["clone", "fork", "vfork"], &[]),
+        "waitid" => one(&["waitid"], &[0, 1, 3]),
+        "recvfrom" | "sendto" => {
+            let names: &[&str] = if record.call == "sendto" { &["sendto"] } else { &["recvfrom"] };
+            let args = args(&[0]);
+            vec![Expected { names, args, outcome: None, searched: true }]
+        }
+        "open" => one(&["openat"], &[1, 2]),
+        "mkdtemp" => one(&["mkdir"], &[]),
+        "mknod" => one(&["mknod", "mknodat"], &[]),
+        "symlink" => one(&["symlinkat"], &[0, 2]),
+        "unlink" => one(&["unlink", "unlinkat"], &[]),
+        "close_range" => one(&["close_range"], &[0, 1, 2]),
+        "execve" => one(&["execve"], &[0, 1]),
+        name => {
+            let names = WATCHED.iter().position(|known| *known == name);
+            let names = names.map_or(&[][..], |index| &WATCHED[index..=index]);
+            one(names, &[0, 1, 2, 3, 4, 5])
+        }
+    }
+}
+
+/// Opening a file and writing a value into it is one request to a person and two to the kernel.
+fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<Expected<'a>> {
+    let path = vec![(1, record.args[0].clone())];
+    let opening = Expected { names: open, args: path, outcome: None, searched };
+    let data = vec![(1, record.args[1].clone())];
+    let writing =
+        Expected { names: &["write"], args: data, outcome: Some(&record.outcome), searched };
+    match record.outcome.errno() {
+        // Which half failed is not in the record. A missing or forbidden file cannot be opened.
+        Some("ENOENT" | "EACCES" | "EEXIST" | "EROFS") => {
+            vec![Expected { outcome: Some(&record.outcome), ..opening }]
+        }
+        _ => vec![opening, writing],
+    }
+}
+
+fn agrees(outcome: &Outcome, call: &Syscall) -> bool {
+    match outcome {
+        Outcome::Errno(name) => call.errno() == Some(name),
+        // An execve, or a process that ended in the call, has no number in strace's output.
+        Outcome::Result(Arg::Number(0)) => call.number().is_some(),
+        Outcome::Result(Arg::Number(number)) => call.number() == Some(*number),
+        Outcome::Result(Arg::Pid(number) | Arg::Fd(number)) => {
+            call.number() == Some(i64::from(*number))
+        }
+        Outcome::Result(Arg::Fields(fields)) => waited(fields, &call.args[2]),
+        Outcome::Result(_) => call.number().is_some(),
+        Outcome::Refused(_) | Outcome::Pending(()) => false,
+    }
+}
+
+/// A `siginfo` against what the record says of the process that ended.
+fn waited(fields: &[(String, Arg)], siginfo: &str) -> bool {
+    fields.iter().all(|(name, value)| match (name.as_str(), value) {
+        ("si_pid", Arg::Pid(pid)) => has(siginfo, "si_pid", &pid.to_string()),
+        ("exited", value) => {
+            has(siginfo, "si_code", "CLD_EXITED") && has(siginfo, "si_status", &value.to_string())
+        }
+        ("killed", value) => {
+            (has(siginfo, "si_code", "CLD_KILLED") || has(siginfo, "si_code", "CLD_DUMPED"))
+                && has(siginfo, "si_status", &value.to_string())
+        }
+        _ => false,
+    })
+}
+
+/// Whether a structure in strace's form has this field with this value.
+fn has(structure: &str, field: &str, value: &str) -> bool {
+    let inside = structure.trim_start_matches('{').trim_end_matches('}');
+    inside.split(", ").any(|part| {
+        let Some((name, seen)) = part.split_once('=') else {
+            return false;
+        };
+        // strace may add a translation in a comment, as for numbers of processes.
+        name == field && same_flags(seen.split(" /*").next().unwrap_or(seen), value)
+    })
+}
+
+/// Whether a claimed value is what strace shows.
+fn same(claimed: &Arg, seen: &str) -> bool {
+    match claimed {
+        Arg::Pid(number) | Arg::Fd(number) => seen.split(' ').next() == Some(&number.to_string()),
+        Arg::Number(number) => seen == number.to_string(),
+        // The environment is not spelt out in a record.
+        Arg::Word(word) if word == "environ" => true,
+        Arg::Word(word) if word == "~0U" => seen == u32::MAX.to_string(),
+        Arg::Word(word) => same_flags(seen, word),
+        Arg::Fields(fields) => fields.iter().all(|(name, value)| match value {
+            Arg::Word(word) => has(seen, name, word),
+            Arg::Fd(number) => has(seen, name, &number.to_string()),
+            _ => false,
+        }),
+        text => seen == text.to_string() || seen.starts_with(&format!("{text}...")),
+    }
+}
+
+fn same_flags(seen: &str, claimed: &str) -> bool {
+    let set = |text: &str| {
+        let mut names: Vec<String> = text.split('|').map(str::to_string).collect();
+        names.sort();
+        names
+    };
+    set(seen) == set(claimed)
+}

@@ -1,0 +1,90 @@
+//! Does every program do, in every run, exactly what its golden trace says?
+
+use std::process::ExitCode;
+
+use insta::{Settings, assert_snapshot};
+use libtest_mimic::Trial;
+use tests::catalogue::{CASES, Case, Stdout};
+use tests::places::{Place, has_user_namespaces};
+use tests::running::Ran;
+use tests::{programs, suite};
+use trace::{Arg, Outcome};
+
+/// How often each program runs, to be seen to do the same each time.
+const RUNS: usize = 20;
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for place in Place::possible() {
+        trials.extend(CASES.iter().map(|case| golden(*case, place)));
+        trials.extend(CASES.iter().map(|case| stable(*case, place)));
+    }
+    suite::run(trials)
+}
+
+fn golden(case: Case, place: Place) -> Trial {
+    let name = format!("golden/{}/{}", place.name(), case.name);
+    if !has_user_namespaces() {
+        return suite::skipped(name, "user namespaces: sysctl user.max_user_namespaces");
+    }
+    suite::test(name, move || {
+        let ran = run(&case, place);
+        let mut settings = Settings::clone_current();
+        settings.set_snapshot_path(programs::workspace().join("tests/golden").join(place.name()));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| assert_snapshot!(case.name, text(&case, &ran)));
+        assert_eq!(ran.code, case.exit_code(place), "the exit code; {}", ran.stderr);
+        assert!(ran.left_behind.is_empty(), "left behind: {:?}", ran.left_behind);
+    })
+}
+
+fn stable(case: Case, place: Place) -> Trial {
+    let name = format!("stable/{}/{}", place.name(), case.name);
+    suite::test(name, move || {
+        let first = text(&case, &run(&case, place));
+        for _ in 1..RUNS {
+            let again = text(&case, &run(&case, place));
+            assert_eq!(first, again, "two runs of the same program differ");
+        }
+    })
+}
+
+fn run(case: &Case, place: Place) -> Ran {
+    let (run, target) = case.prepare(place);
+    let ran = run.go();
+    drop(target);
+    ran
+}
+
+/// Everything that must be the same: the command, its end, its output, what it said, its trace.
+fn text(case: &Case, ran: &Ran) -> String {
+    let mut text = format!("$ {} {}\n", case.program, case.args.join(" "));
+    text.push_str(&format!("exit code {}\n", ran.code));
+    if case.stdout == Stdout::Same {
+        text.push_str(&section("standard output", &ran.stdout));
+    }
+    text.push_str(&section("standard error", &without_pids(ran)));
+    text.push_str(&section("trace", &trace::golden::text(&ran.events)));
+    text
+}
+
+fn section(name: &str, content: &str) -> String {
+    match content.is_empty() {
+        true => String::new(),
+        false => format!("--- {name}\n{content}"),
+    }
+}
+
+/// Messages name processes by the numbers that the trace has for them.
+fn without_pids(ran: &Ran) -> String {
+    let mut text = ran.stderr.clone();
+    for record in ran.records() {
+        let Outcome::Result(Arg::Pid(pid)) = &record.outcome else {
+            continue;
+        };
+        text = text.replace(&format!("/proc/{pid}/"), "/proc/PID/");
+        text = text.replace(&format!("pid {pid}"), "pid PID");
+    }
+    text
+}

@@ -1,0 +1,78 @@
+//! Is the log of every program exactly what the kernel saw?
+
+use std::fs;
+use std::process::ExitCode;
+
+use tests::catalogue::{CASES, Case};
+use tests::places::{Place, has_program};
+use tests::running::Run;
+use tests::{strace, suite, truth};
+
+/// Each lie, and what the check must say of it.
+const LIES: [(&str, &str); 7] = [
+    ("honest", ""),
+    ("wrong-argument", "the kernel saw chroot(\"/\")"),
+    ("wrong-result", "the kernel answered chroot(\"/nowhere\") = -1 ENOENT"),
+    ("no-call", "the kernel saw no such call"),
+    ("no-record", "no record of chroot(\"/\")"),
+    ("no-record-of-write", "/proc/self/oom_score_adj"),
+    ("no-record-of-process", "clone"),
+];
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for place in Place::possible() {
+        let name = |case: &Case| format!("truth/{}/{}", place.name(), case.name);
+        trials.extend(CASES.iter().map(|case| match has_program("strace") {
+            true => suite::test(name(case), move || is_true(*case, place)),
+            false => suite::skipped(name(case), "strace (Debian: apt-get install strace)"),
+        }));
+    }
+    trials.extend(LIES.iter().map(|(how, says)| {
+        let name = format!("lie/{how}");
+        match has_program("strace") && tests::places::is_root() {
+            true => suite::test(name, move || is_caught(how, says)),
+            false => suite::skipped(name, "strace, and root for a chroot to lie about"),
+        }
+    }));
+    suite::run(trials)
+}
+
+fn is_true(case: Case, place: Place) {
+    let (run, target) = case.prepare(place);
+    let wrong = under_strace(run, case.exit_code(place));
+    drop(target);
+    assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
+}
+
+fn is_caught(how: &str, says: &str) {
+    let wrong = under_strace(Run::new(Place::Root, "liar").args([how]), 0);
+    match says {
+        "" => assert!(wrong.is_empty(), "an honest program was called a liar: {wrong:?}"),
+        says => assert!(wrong.iter().any(|line| line.contains(says)), "not caught: {wrong:?}"),
+    }
+}
+
+/// Runs a program under strace, and returns in what its trace and the kernel disagree.
+fn under_strace(run: Run, code: i32) -> Vec<String> {
+    let output = run.folder().join("strace");
+    let output = output.to_string_lossy().into_owned();
+    let filter = format!("trace={}", truth::strace_filter());
+    let words = [
+        "strace",
+        "-f",
+        "-q",
+        "--pidns-translation",
+        "-s",
+        "65536",
+        "-e",
+        "signal=none",
+        "-e",
+        &filter,
+    ];
+    let words: Vec<&str> = words.into_iter().chain(["-o", &output]).collect();
+    let (ran, folder) = run.under(words).go_and_keep();
+    assert_eq!(ran.code, code, "the exit code under strace; {}", ran.stderr);
+    let seen = fs::read_to_string(folder.path().join("strace")).expect("strace writes its file");
+    truth::disagreements(&ran.events, &strace::parse(&seen))
+}
