@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::places::Place;
 
@@ -17,16 +17,12 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("PORTH
 });
 
 /// A copy that every user may run: the workspace may lie in somebody's private home.
-static SHARED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = std::env::temp_dir().join(format!("porthole-tests-{}", std::process::id()));
-    copy(&BUILT, &folder).expect("the programs can be copied to the folder for temporary files");
-    folder
-});
+static SHARED: OnceLock<PathBuf> = OnceLock::new();
 
 /// The program of this name, where somebody in `place` may run it.
 pub fn program(name: &str, place: Place) -> PathBuf {
     match place.is_other_user() {
-        true => SHARED.join(name),
+        true => SHARED.get_or_init(share).join(name),
         false => BUILT.join(name),
     }
 }
@@ -39,8 +35,8 @@ pub fn workspace() -> PathBuf {
 
 /// Removes what was copied. Called once, at the end of a suite.
 pub fn clean_up() {
-    if LazyLock::get(&SHARED).is_some() {
-        let _ = fs::remove_dir_all(&*SHARED);
+    if let Some(folder) = SHARED.get() {
+        let _ = fs::remove_dir_all(folder);
     }
 }
 
@@ -55,6 +51,12 @@ fn build() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     // target/PROFILE/deps/TEST
     test.ancestors().nth(2).expect("a test lies two folders below its profile").to_path_buf()
+}
+
+fn share() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("porthole-tests-{}", std::process::id()));
+    copy(&BUILT, &folder).expect("the programs can be copied to the folder for temporary files");
+    folder
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -202,7 +202,7 @@ pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 /// A process in namespaces of its own, for others to join; it ends when this is dropped.
 pub struct Target {
     child: Child,
-    _run: Run,
+    run: Run,
     /// Its number.
     pub pid: i32,
 }
@@ -213,17 +213,20 @@ impl Target {
         let script = "hostname target; echo $$; exec sleep 60";
         let args = ["unshare", "--user", "--map-root", "--uts", "--", "sh", "-c", script];
         let run = Run::new(place, "chapter2").untraced().flags(["--trace", "off"]).args(args);
-        let child = run.start();
-        let said: PathBuf = run.folder().join("stdout");
+        let mut target = Target { child: run.start(), run, pid: 0 };
         let deadline = Instant::now() + LIMIT;
-        loop {
-            let text = fs::read_to_string(&said).unwrap_or_default();
-            if let Some(pid) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
-                return Target { child, _run: run, pid };
-            }
+        while target.pid == 0 {
             assert!(Instant::now() < deadline, "the process that is to be joined did not start");
             sleep(Duration::from_millis(1));
+            target.pid = target.said().unwrap_or(0);
         }
+        target
+    }
+
+    /// The number that it has printed, when the line is whole.
+    fn said(&self) -> Option<i32> {
+        let text = fs::read_to_string(self.run.folder().join("stdout")).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
     }
 }
 

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use libtest_mimic::Trial;
 use primitives::cards;
 use tests::catalogue::{CASES, Case};
 use tests::places::{Place, has_user_namespaces};

@@ -60,4 +60,4 @@ pub use process::{
 pub use program::{become_program, own_environment, run};
 pub use rustix::mount::MountAttrFlags;
 pub use spawn::{Birth, Child, fork, spawn};
-pub use window::{Form, WindowArgs};
+pub use window::{Form, WindowArgs, open as watch};

@@ -371,8 +371,8 @@ impl Drop for Child {
         if self.ended.is_some() {
             return;
         }
-        self.line = None;
         let pid = self.pid;
+        // Before the line is closed, or the process would go on as one whose parent is gone.
         let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
             nix::sys::signal::kill(pid, Signal::SIGKILL)
         });

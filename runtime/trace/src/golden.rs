@@ -26,7 +26,7 @@ pub fn text(events: &[Event]) -> String {
 }
 
 /// The processes that somebody in this trace has killed, as their parent's wait confirms.
-fn cut_short(events: &[Event]) -> Vec<i32> {
+pub fn cut_short(events: &[Event]) -> Vec<i32> {
     let mut killed = Vec::new();
     for event in events {
         let Event::Request(Record { call, args, outcome, .. }) = event else { continue };

@@ -87,7 +87,7 @@ pub(crate) enum Verdict {
 ///
 /// # Errors
 /// Says which flag cannot be carried out, and why.
-pub(crate) fn open(args: &WindowArgs, form: Form) -> Result<()> {
+pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
     let form = args.trace.unwrap_or(form);
     let rules = Rules::from_args(args)?;
     if form == Form::Off && rules.is_empty() {

@@ -79,7 +79,7 @@ pub(crate) fn tell(wire: BorrowedFd<'_>, message: &Message) -> Result<(), Errno>
 pub(crate) fn ask(wire: BorrowedFd<'_>, message: &Message) -> Result<Answer, Errno> {
     let (mine, theirs) = packet_pair()?;
     // The reader is about to look at this process: what it sees should be the program's own.
-    let mine = out_of_the_way(mine)?;
+    let (mine, theirs) = (out_of_the_way(mine)?, out_of_the_way(theirs)?);
     let rights = [theirs.as_raw_fd()];
     sendmsg::<()>(
         wire.as_raw_fd(),
