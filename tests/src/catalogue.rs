@@ -67,6 +67,15 @@ impl Case {
 
 /// All of them.
 pub const CASES: &[Case] = &[
+    // Every primitive, also those that no chapter uses yet
+    case("tour-processes", "tour", &["processes"]),
+    case("tour-namespaces", "tour", &["namespaces"]),
+    case("tour-files", "tour", &["files"]),
+    case("tour-mounts", "tour", &["mounts"]),
+    case("tour-mount-api", "tour", &["mount-api"]),
+    case("tour-root", "tour", &["root"]),
+    case("tour-device", "tour", &["device"]).exits_as_user(125),
+    case("tour-cgroup", "tour", &["cgroup"]).exits_as_user(125),
     // Chapter 1
     case("ch1-default", "chapter1", &[]),
     case("ch1-spawn-clone3", "chapter1", &["spawn", "--", "sh", "-c", "exit 7"]).exits(7),

@@ -27,8 +27,11 @@ fn main() -> ExitCode {
     suite::run(trials)
 }
 
+/// A test of the window, under its name.
+type Named = (&'static str, fn(Place));
+
 fn window(place: Place) -> Vec<Trial> {
-    let tests: [(&str, fn(Place)); 16] = [
+    let tests: [Named; 16] = [
         ("step-into-pid-1", step_into_pid_1),
         ("step-shows-what-changed", step_shows_what_changed),
         ("break-at-a-call", break_at_a_call),
@@ -46,7 +49,7 @@ fn window(place: Place) -> Vec<Trial> {
         ("exit-codes", exit_codes),
         ("no-user-namespaces", no_user_namespaces),
     ];
-    let trial = |(name, test): (&str, fn(Place))| {
+    let trial = |(name, test): Named| {
         let name = format!("window/{}/{name}", place.name());
         match has_user_namespaces() {
             true => suite::test(name, move || test(place)),
@@ -85,8 +88,11 @@ fn step_shows_what_changed(place: Place) {
     let changed = |call: &str| changes_after(&ran, call);
     assert!(changed("clone3").contains("child: + pid"), "{}", changed("clone3"));
     let unshare = changed("unshare");
-    for part in ["user namespace: user:[", "mnt namespace: mnt:[", "effective capabilities: "] {
+    for part in ["user namespace: user:[", "mnt namespace: mnt:[", "uid map: "] {
         assert!(unshare.contains(part), "{unshare}");
+    }
+    if place == Place::User {
+        assert!(unshare.contains("effective capabilities: none → all"), "{unshare}");
     }
     let writes = changed("write");
     assert!(writes.contains("setgroups: allow → deny"), "{writes}");

@@ -133,13 +133,7 @@ pub fn mkdir(path: &Path, mode: u32, why: &'static str) -> Result<()> {
 #[track_caller]
 pub fn mkdtemp(parent: &Path, prefix: &str, why: &'static str) -> Result<PathBuf> {
     let template = parent.join(format!("{prefix}XXXXXX"));
-    let shown = template.clone();
-    let mut made = None;
-    perform(call!("mkdtemp", shown), why, || {
-        made = Some(nix::unistd::mkdtemp(&template)?);
-        Ok(())
-    })?;
-    Ok(made.expect("mkdtemp succeeded, so there is a path"))
+    perform(call!("mkdtemp", template), why, || nix::unistd::mkdtemp(&template))
 }
 
 /// Makes a symbolic link: a file that holds a path.

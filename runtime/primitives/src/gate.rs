@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::Location;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 use trace::{Arg, Fate, Outcome, Words};
 
+use crate::ToArg;
 use crate::error::{Error, Refusal, Result};
 use crate::window::{self, Verdict};
 
@@ -67,8 +69,19 @@ pub fn perform<T: Shown>(
     why: &'static str,
     effect: impl FnOnce() -> std::result::Result<T, Errno>,
 ) -> Result<T> {
+    perform_for(Location::caller(), call, why, effect)
+}
+
+/// As [`perform`], for a caller that is not the next one up: a closure does not hand it on.
+#[inline]
+pub(crate) fn perform_for<T: Shown>(
+    caller: &'static Location<'static>,
+    call: impl FnOnce() -> Call,
+    why: &'static str,
+    effect: impl FnOnce() -> std::result::Result<T, Errno>,
+) -> Result<T> {
     if WATCHED.load(Ordering::Relaxed) {
-        return watched(call(), why, Location::caller(), effect, Manner::Asked);
+        return watched(call(), why, caller, effect, Manner::Asked);
     }
     effect().map_err(|errno| refusal(&call(), errno, false))
 }
@@ -227,6 +240,12 @@ impl Shown for Pid {
 impl Shown for OwnedFd {
     fn shown(&self) -> Arg {
         Arg::Fd(self.as_raw_fd())
+    }
+}
+
+impl Shown for PathBuf {
+    fn shown(&self) -> Arg {
+        self.to_arg()
     }
 }
 

@@ -10,8 +10,8 @@ use crate::call;
 use crate::error::{Error, Result};
 use crate::files::write_once;
 use crate::gate::perform;
-use crate::process::Status;
 use crate::spawn::{Birth, spawn};
+use crate::wait::Status;
 use crate::{ToArg, execve};
 
 /// One line of a map: `count` ids from `inside` on are, seen from the parent's user namespace, the

@@ -13,6 +13,7 @@ mod args;
 pub mod cards;
 mod descriptors;
 mod error;
+mod exec;
 mod files;
 mod gate;
 mod ids;
@@ -24,11 +25,13 @@ mod process;
 mod program;
 mod shared;
 mod spawn;
+mod wait;
 mod window;
 
 pub use args::{ToArg, Word};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
+pub use exec::{execve, find_program};
 pub use files::{
     chdir, create, descriptor_path, fchdir, memfd_create_inheritable, mkdir, mkdtemp,
     mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
@@ -53,11 +56,11 @@ pub use nix::mount::{MntFlags, MsFlags};
 pub use nix::sys::signal::Signal;
 pub use nix::unistd::{Pid, getpid, getppid};
 pub use process::{
-    Status, Waited, children, close_range_on_exec, dup2, execve, find_program, kill, pidfd_open,
-    pidfd_send_signal, prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig,
-    setsid, wait, wait_any, wait_pidfd,
+    children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
+    prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig, setsid,
 };
 pub use program::{become_program, own_environment, run};
 pub use rustix::mount::MountAttrFlags;
 pub use spawn::{Birth, Child, fork, spawn};
+pub use wait::{Status, Waited, wait, wait_any, wait_pidfd};
 pub use window::{Form, WindowArgs, open as watch};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::{Error, OWN_FAILURE, Result};
-use crate::process::Status;
+use crate::wait::Status;
 use crate::window::{self, Form, WindowArgs};
 
 /// Reads the command line, opens the window, runs `body` and ends with its status.
@@ -18,6 +18,7 @@ pub fn run<Cli: Parser>(
     window: impl FnOnce(&Cli) -> &WindowArgs,
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
+    crate::process::die_of_closed_pipes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::fs::MetadataExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -18,10 +18,12 @@ use trace::Arg;
 use crate::args::{fields, flags};
 use crate::call;
 use crate::error::{Error, Failure, OWN_FAILURE, Result};
-use crate::gate::{is_watched, perform, rescue};
+use crate::exec;
+use crate::gate::{is_watched, perform, perform_for, rescue};
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
-use crate::process::{self, Status, Waited};
+use crate::process;
+use crate::wait::{self, Status, Waited};
 use crate::window;
 
 /// `clone3` wants these two as they are; the constants of the same name in libc are 0.
@@ -41,7 +43,8 @@ pub struct Birth<'a> {
 ///
 /// - man: clone3(2), clone(2)
 /// - since: Linux 5.3; pidfds since 5.2, `CLONE_INTO_CGROUP` since 5.7
-/// - EPERM: a namespace other than a user namespace needs root, or a new user namespace with it
+/// - EPERM: a namespace other than a user namespace needs root, or a new user namespace with it; and a
+///   user namespace needs that one's own user and group are mapped where one is
 /// - ENOSPC: user or pid namespaces are nested too deeply (32), or there are too many of this kind:
 ///   see /proc/sys/user
 /// - EINVAL: these flags exclude each other
@@ -68,8 +71,9 @@ pub fn spawn(
             ("cgroup", crate::ToArg::to_arg(&cgroup)),
         ]),
     };
+    let caller = Location::caller();
     make(role, body, |child| {
-        perform(call!("clone3" as "spawn", arguments), why, || {
+        perform_for(caller, call!("clone3" as "spawn", arguments), why, || {
             let (pid, pidfd) = clone3(birth)?;
             child.is_here(pid, pidfd)
         })
@@ -87,8 +91,9 @@ pub fn fork(
     why: &'static str,
     body: impl FnOnce(&ToParent) -> Result<u8>,
 ) -> Result<Child> {
+    let caller = Location::caller();
     make(role, body, |child| {
-        perform(call!("fork"), why, || {
+        perform_for(caller, call!("fork"), why, || {
             // SAFETY: `make` has seen that there is one thread, so the child finds every lock free.
             let pid = Errno::result(unsafe { libc::fork() })?;
             child.is_here(pid, None)
@@ -188,7 +193,7 @@ fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body
     window::become_child(role);
     line.close_the_others();
     let parent = ToParent(line);
-    process::set_line(&parent.0);
+    exec::set_line(&parent.0);
     let result = catch_unwind(AssertUnwindSafe(|| {
         if is_watched() {
             parent.wait_for_go()?;
@@ -304,7 +309,7 @@ impl Child {
         self.watch_it_go()?;
         if let Some(pidfd) = self.pidfd() {
             // The line is closed a moment before the process has ended.
-            process::until_ended(pidfd);
+            wait::until_ended(pidfd);
         }
         Ok(())
     }
@@ -357,8 +362,8 @@ impl Child {
             return Ok(status);
         }
         let waited = match self.pidfd() {
-            Some(pidfd) => process::wait_pidfd(pidfd, why)?,
-            None => process::wait(self.pid, why)?,
+            Some(pidfd) => wait::wait_pidfd(pidfd, why)?,
+            None => wait::wait(self.pid, why)?,
         };
         let Waited { status, .. } = waited;
         self.ended = Some(status);
@@ -376,7 +381,7 @@ impl Drop for Child {
         let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
             nix::sys::signal::kill(pid, Signal::SIGKILL)
         });
-        let _ = process::wait_to_clean_up(pid);
+        let _ = wait::wait_to_clean_up(pid);
     }
 }
 

@@ -14,19 +14,21 @@ use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style, ord
 pub fn text(events: &[Event]) -> String {
     let mut hide = Hide::default();
     let mut pretty = Pretty::new(Style::plain());
-    let told: Vec<Event> = {
-        let cut_short = cut_short(events);
-        let whole = |event: &&Event| !cut_short.contains(&event.host_pid());
-        events.iter().filter(whole).cloned().collect()
-    };
-    let hidden: Vec<Event> =
-        order::canonical(&told).iter().map(|event| hide.event(event)).collect();
+    let hidden: Vec<Event> = told(events).iter().map(|event| hide.event(event)).collect();
     let text: String = hidden.iter().map(|event| pretty.render(event)).collect();
     hide.name_processes(&text)
 }
 
+/// What can be told of `events` in the same way in every run: in the one order that [`order`] gives,
+/// and without processes that were killed half-way.
+pub fn told(events: &[Event]) -> Vec<Event> {
+    let cut_short = cut_short(events);
+    let whole = |event: &&Event| !cut_short.contains(&event.host_pid());
+    order::canonical(&events.iter().filter(whole).cloned().collect::<Vec<Event>>())
+}
+
 /// The processes that somebody in this trace has killed, as their parent's wait confirms.
-pub fn cut_short(events: &[Event]) -> Vec<i32> {
+fn cut_short(events: &[Event]) -> Vec<i32> {
     let mut killed = Vec::new();
     for event in events {
         let Event::Request(Record { call, args, outcome, .. }) = event else { continue };
@@ -55,6 +57,8 @@ fn pid_field(pid: i32) -> (String, Arg) {
 struct Hide {
     letters: HashMap<i32, usize>,
     objects: HashMap<(String, u64), usize>,
+    /// Paths that were given a random name, with the name they were asked for by.
+    temporary: Vec<(String, String)>,
 }
 
 impl Hide {
@@ -68,6 +72,11 @@ impl Hide {
 
     fn record(&mut self, record: &Record) -> Record {
         self.letter(record.host_pid);
+        if let ([Arg::Path(asked)], Outcome::Result(Arg::Path(got))) =
+            (record.args.as_slice(), &record.outcome)
+        {
+            self.temporary.push((got.clone(), asked.clone()));
+        }
         Record {
             args: record.args.iter().map(|arg| self.arg(arg)).collect(),
             outcome: match &record.outcome {
@@ -94,6 +103,7 @@ impl Hide {
             Arg::ProcPath { pid, file } => {
                 Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
             }
+            Arg::Path(path) => Arg::Path(self.path(path)),
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
             Arg::Object { kind, inode } => {
                 Arg::Hidden(format!("{kind}:[#{}]", self.object(kind, *inode)))
@@ -105,6 +115,12 @@ impl Hide {
             ),
             other => other.clone(),
         }
+    }
+
+    /// A path with what was random in it as it was before: `/tmp/x-XXXXXX`.
+    fn path(&self, path: &str) -> String {
+        let known = self.temporary.iter().find(|(got, _)| path.starts_with(got));
+        known.map_or(path.to_string(), |(got, asked)| path.replacen(got, asked, 1))
     }
 
     /// A pid as it may stand in a golden file. Small ones come from a new pid namespace, where they

@@ -34,7 +34,7 @@ impl Canon {
         events: &[Event],
         text: &dyn Fn(&str) -> String,
     ) -> Result<(Canon, Vec<Event>)> {
-        let told = trace::order::canonical(&without_cut_short(events));
+        let told = trace::golden::told(events);
         let mut canon = Canon::default();
         // First who is who, by requests alone as in `trace::golden`; then everything else.
         for event in &told {
@@ -165,30 +165,6 @@ fn number(events: &mut [Event]) {
             record.seq = seq;
         }
     }
-}
-
-/// The events without those of processes that were killed half-way: they have come as far as they
-/// have come. The same rule as in `trace::golden`, which keeps it to itself.
-fn without_cut_short(events: &[Event]) -> Vec<Event> {
-    let mut killed = Vec::new();
-    for event in events {
-        let Event::Request(Record { call, args, outcome, .. }) = event else { continue };
-        match (call.as_ref(), args.as_slice(), outcome) {
-            ("kill", [Arg::Pid(pid), Arg::Word(signal)], Outcome::Result(_))
-                if signal == "SIGKILL" =>
-            {
-                killed.push(*pid);
-            }
-            ("waitid", _, Outcome::Result(Arg::Fields(fields))) => {
-                let by_itself = fields.iter().any(|(name, _)| name == "exited");
-                let about = |pid: i32| fields.contains(&("si_pid".to_string(), Arg::Pid(pid)));
-                killed.retain(|pid| !(by_itself && about(*pid)));
-            }
-            _ => {}
-        }
-    }
-    let whole = |event: &&Event| !killed.contains(&event.host_pid());
-    events.iter().filter(whole).cloned().collect()
 }
 
 #[cfg(test)]

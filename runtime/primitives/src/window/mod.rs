@@ -5,19 +5,18 @@
 //! none of this exists.
 
 pub(crate) mod args;
+mod first;
 mod rules;
 mod state;
 mod stepper;
 mod wire;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::Location;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,6 +33,7 @@ use crate::cards;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};
+use first::First;
 use rules::{Action, Rules};
 use stepper::Stepper;
 use wire::{Answer, Message};
@@ -52,15 +52,6 @@ struct Watch {
     wire: OwnedFd,
     /// Only in the process that has the window.
     first: Option<First>,
-}
-
-/// The process that has the window.
-struct First {
-    wire: OwnedFd,
-    seq: u64,
-    stepper: Option<Stepper>,
-    /// The execves that were announced, by the number of the line, with the time of it.
-    announced: HashMap<u64, (Record, Instant)>,
 }
 
 impl Watch {
@@ -100,7 +91,7 @@ pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
     show(args, form)?;
     let (read, write) = wire::wire()
         .map_err(|errno| Error::Unusable(format!("no wire for the window: {errno}")))?;
-    let first = First { wire: read, seq: 0, stepper, announced: HashMap::new() };
+    let first = First::new(read, stepper);
     *watch() = Some(Watch { rules, wire: write, first: Some(first) });
     gate::start_watching();
     Ok(())
@@ -314,7 +305,7 @@ fn serve_once(
     let Some(first) = guard.as_mut().and_then(|watch| watch.first.as_mut()) else {
         return Ok(if fd.is_some() { Served::Other } else { Served::Nothing });
     };
-    let wire = PollFd::new(first.wire.as_fd(), PollFlags::POLLIN);
+    let wire = PollFd::new(first.wire(), PollFlags::POLLIN);
     let mut fds = vec![wire];
     fds.extend(fd.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     match poll(&mut fds, timeout) {
@@ -328,68 +319,6 @@ fn serve_once(
         return Ok(Served::Wire);
     }
     Ok(Served::Other)
-}
-
-impl First {
-    fn take(&mut self, mut event: Event) {
-        if let Event::Request(record) = &mut event {
-            self.seq += 1;
-            record.seq = self.seq;
-        }
-        let seen = match &event {
-            Event::Request(record) if self.stepper.is_some() => Some(record.clone()),
-            _ => None,
-        };
-        trace::emit(event);
-        if let (Some(record), Some(stepper)) = (seen, self.stepper.as_mut()) {
-            stepper.after(&record);
-        }
-    }
-
-    /// A line is closed: the process behind it has become another program, or is dead.
-    fn conclude(&mut self, token: u64) {
-        let Some((mut record, announced)) = self.announced.remove(&token) else {
-            return;
-        };
-        if crate::process::has_execed(record.host_pid) {
-            record.micros = u64::try_from(announced.elapsed().as_micros()).unwrap_or(u64::MAX);
-            record.outcome = Outcome::Result(trace::Arg::Number(0));
-            self.take(Event::Request(record));
-        }
-    }
-
-    fn stop(&mut self, record: &Record, named: bool) -> Answer {
-        self.stepper.as_mut().map_or(Answer::Go, |stepper| stepper.stop(record, named))
-    }
-
-    fn read_wire(&mut self) -> std::result::Result<(), Errno> {
-        let Some(arrived) = wire::next(self.wire.as_fd())? else {
-            return Ok(());
-        };
-        match arrived.message {
-            Message::Mine(mut event) => {
-                event.came_from(arrived.sender);
-                self.take(event);
-                arrived.reply_to.iter().for_each(|reply_to| wire::answer(reply_to, Answer::Go));
-            }
-            Message::Announce { token, mut record } => {
-                record.host_pid = arrived.sender;
-                self.announced.insert(token, (record, Instant::now()));
-            }
-            Message::Closed { token } => {
-                self.conclude(token);
-                arrived.reply_to.iter().for_each(|reply_to| wire::answer(reply_to, Answer::Go));
-            }
-            Message::Ask { mut record, named } => {
-                record.host_pid = arrived.sender;
-                let answer = self.stop(&record, named);
-                if let Some(reply_to) = &arrived.reply_to {
-                    wire::answer(reply_to, answer);
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// From now on this process plays another part, and the window is elsewhere.

@@ -1,0 +1,175 @@
+//! Becoming another program: finding it, and execve.
+
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::errno::Errno;
+use trace::Outcome;
+
+use crate::args::Word;
+use crate::call;
+use crate::error::{Error, Result};
+use crate::gate::{self, Call, perform};
+use crate::line::{Line, Message};
+use crate::process::c_string;
+use crate::window::{self, Verdict};
+
+/// Becomes another program: it takes over this process, its pid, its namespaces and its open files.
+///
+/// `program` is a path; `arguments` begin with the name under which the program runs; `environment`
+/// is all that it gets, as `NAME=value`.
+///
+/// - man: execve(2)
+/// - since: Linux 1.0
+/// - ENOENT: the file is not there, or the interpreter that it names in its first line or its ELF
+///   header is not
+/// - EACCES: the file may not be executed, or lies on a mount with noexec
+/// - ENOEXEC: the file is no program of a format that this kernel knows
+/// - E2BIG: the arguments and the environment together are too long
+#[track_caller]
+pub fn execve(
+    program: &Path,
+    arguments: &[OsString],
+    environment: &[OsString],
+    why: &'static str,
+) -> Result<Infallible> {
+    let effect = || -> std::result::Result<Infallible, Errno> {
+        let strings = |list: &[OsString]| -> std::result::Result<Vec<CString>, Errno> {
+            list.iter().map(|text| c_string(text)).collect()
+        };
+        let path = c_string(program.as_os_str())?;
+        nix::unistd::execve(&path, &strings(arguments)?, &strings(environment)?)
+    };
+    let call = call!("execve", program, arguments, Word("environ"));
+    if !gate::is_watched() {
+        return perform(call, why, || effect().map(|never| -> () { match never {} }))
+            .map(|()| unreachable!("execve does not return when it succeeds"));
+    }
+    execve_watched(call(), why, Location::caller(), effect)
+}
+
+/// The record of an execve that succeeds can only be written by somebody else. So it is announced to
+/// the window first, and the parent tells the window when it sees the line close.
+fn execve_watched(
+    call: Call,
+    why: &'static str,
+    caller: &'static Location<'static>,
+    effect: impl FnOnce() -> std::result::Result<Infallible, Errno>,
+) -> Result<Infallible> {
+    let mut record = window::pending(&call, why, caller);
+    if let Verdict::Refuse(errno) = window::decide(&record)? {
+        record.outcome = Outcome::Refused(gate::errno_name(errno).into());
+        window::report(record);
+        return Err(gate::refusal(&call, errno, true));
+    }
+    match line() {
+        Some(line) => {
+            window::announce(line.number(), record.clone());
+            let announced = line.say(&Message::Execve(line.number()));
+            std::mem::forget(line);
+            announced.map_err(|errno| gate::refusal(&call, errno, false))?;
+        }
+        // The first process has nobody to say it for it, so it is written down as yet unknown.
+        None => window::report(record.clone()),
+    }
+    let Err(errno) = effect();
+    record.outcome = Outcome::Errno(gate::errno_name(errno).into());
+    window::report(record);
+    Err(gate::refusal(&call, errno, false))
+}
+
+/// The descriptor of the line to the parent, for `execve`; -1 in the first process.
+static LINE: AtomicI32 = AtomicI32::new(-1);
+
+pub(crate) fn set_line(line: &Line) {
+    LINE.store(line.as_fd().as_raw_fd(), Ordering::Relaxed);
+}
+
+fn line() -> Option<Line> {
+    let fd = LINE.load(Ordering::Relaxed);
+    // SAFETY: the child's end of the line stays open until this process ends or becomes another
+    // program, and the caller forgets the copy instead of closing it.
+    (fd >= 0).then(|| Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// Finds a program as a shell would: by its path when it has a slash, else in `search`, a list of
+/// directories with `:` between them.
+///
+/// # Errors
+/// [`Error::NotFound`] and [`Error::NotExecutable`], which have exit codes of their own.
+pub fn find_program(program: &OsStr, search: &OsStr) -> Result<PathBuf> {
+    let shown = program.to_string_lossy().into_owned();
+    if program.as_bytes().contains(&b'/') {
+        let path = PathBuf::from(program);
+        return match executable(&path) {
+            Ok(true) => Ok(path),
+            Ok(false) => Err(not_executable(&shown, &path)),
+            Err(_) => Err(Error::NotFound { program: shown, searched: "the file system".into() }),
+        };
+    }
+    let candidates = std::env::split_paths(search).map(|directory| directory.join(program));
+    let mut refused = None;
+    for path in candidates {
+        match executable(&path) {
+            Ok(true) => return Ok(path),
+            Ok(false) => refused = refused.or(Some(path)),
+            Err(_) => {}
+        }
+    }
+    match refused {
+        Some(path) => Err(not_executable(&shown, &path)),
+        None => Err(Error::NotFound {
+            program: shown,
+            searched: format!("PATH ({})", search.to_string_lossy()),
+        }),
+    }
+}
+
+fn executable(path: &Path) -> std::io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    Ok(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+fn not_executable(program: &str, path: &Path) -> Error {
+    let why = match path.is_dir() {
+        true => "it is a directory".to_string(),
+        false => format!("{} has no execute permission (chmod +x gives it)", path.display()),
+    };
+    Error::NotExecutable { program: program.to_string(), why }
+}
+
+/// Whether the process has run an execve since it was made. The kernel keeps this as a flag
+/// (PF_FORKNOEXEC), also for a process that has ended, until its status is taken.
+pub(crate) fn has_execed(pid: i32) -> bool {
+    const PF_FORKNOEXEC: u64 = 0x40;
+    const FLAGS: usize = 6;
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    // The second field is a name and may hold blanks and brackets; the ninth is the flags.
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(FLAGS));
+    flags.and_then(|text| text.parse::<u64>().ok()).is_some_and(|flags| flags & PF_FORKNOEXEC == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_program;
+
+    #[test]
+    fn programs_are_found_as_a_shell_finds_them() {
+        let found = find_program("sh".as_ref(), "/nowhere:/bin:/usr/bin".as_ref()).unwrap();
+        assert_eq!(found.to_string_lossy(), "/bin/sh");
+        let missing = find_program("no-such-program".as_ref(), "/bin".as_ref()).unwrap_err();
+        assert_eq!(missing.exit_code(), 127);
+        let refused = find_program("/etc/passwd".as_ref(), "".as_ref()).unwrap_err();
+        assert_eq!(refused.exit_code(), 126);
+        assert!(refused.to_string().contains("execute permission"), "{refused}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Is the house built as ARCHITECTURE.md says? The invariants that a text search can check.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a file of the workspace that cannot be read fails the test"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::programs::workspace;
+
+/// All files below a folder with this ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|is| is == ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    let folders = ["chapters", "runtime", "tools", "tests"].map(|name| workspace().join(name));
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder, "rs")).collect();
+    assert!(all.len() > 40, "only {} source files were found", all.len());
+    all
+}
+
+#[test]
+fn only_the_gate_names_the_kernels_libraries() {
+    let gate = workspace().join("runtime/primitives");
+    for path in sources().into_iter().filter(|path| !path.starts_with(&gate)) {
+        let text = fs::read_to_string(&path).unwrap();
+        for name in ["nix", "libc", "rustix"] {
+            let used =
+                text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            assert!(!used, "{} names {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_crate_obeys_the_lints() {
+    for path in manifests() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lifted = path.ends_with("runtime/primitives/Cargo.toml");
+        assert!(lifted || text.contains("[lints]\nworkspace = true"), "{}", path.display());
+    }
+}
+
+#[test]
+fn chapters_stand_alone() {
+    for path in manifests() {
+        if !path.starts_with(workspace().join("chapters")) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let (_, rest) = text.split_once("[dependencies]\n").unwrap();
+        let dependencies = rest.split("\n[").next().unwrap();
+        for line in dependencies.lines().filter(|line| !line.is_empty()) {
+            let known =
+                ["clap.", "primitives.", "trace."].iter().any(|name| line.starts_with(name));
+            assert!(known, "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_room_is_too_large() {
+    for path in sources() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 450, "{} has {lines} lines: is it still one room?", path.display());
+    }
+}
+
+#[test]
+fn the_readme_shows_what_the_program_shows() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let mark = "<!-- golden: root/ch2-default -->\n```text\n";
+    let (_, rest) = readme.split_once(mark).expect("the README has a trace");
+    let shown = rest.split("```").next().unwrap();
+    let golden =
+        fs::read_to_string(workspace().join("tests/golden/root/ch2-default.snap")).unwrap();
+    let trace = golden.split("--- trace\n").nth(1).unwrap();
+    assert_eq!(shown.trim(), trace.trim(), "copy the trace into the README");
+}
+
+fn manifests() -> Vec<PathBuf> {
+    let folders = ["chapters", "runtime", "tools", "tests"].map(|name| workspace().join(name));
+    let all = folders.iter().flat_map(|folder| files(folder, "toml"));
+    all.filter(|path| path.file_name().is_some_and(|name| name == "Cargo.toml")).collect()
+}
