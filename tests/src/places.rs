@@ -1,6 +1,8 @@
 //! As whom does a program run?
 
-use std::path::Path;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Who runs a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +50,19 @@ pub fn has_program(name: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
-/// Whether a user may make user namespaces here at all.
-pub fn has_user_namespaces() -> bool {
-    Path::new("/proc/self/ns/user").exists()
-        && std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
-            .is_ok_and(|text| text.trim() != "0")
+/// Whether somebody in `place` may make user namespaces here. A kernel can forbid it in several ways,
+/// so it is tried.
+pub fn has_user_namespaces(place: Place) -> bool {
+    static ROOT: OnceLock<bool> = OnceLock::new();
+    static USER: OnceLock<bool> = OnceLock::new();
+    let known = if place == Place::Root { &ROOT } else { &USER };
+    *known.get_or_init(|| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "true"]).stderr(Stdio::null());
+        if place.is_other_user() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        // Without util-linux it cannot be tried, and then the tests themselves will tell.
+        command.status().map_or(true, |status| status.success())
+    })
 }

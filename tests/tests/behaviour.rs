@@ -51,7 +51,7 @@ fn window(place: Place) -> Vec<Trial> {
     ];
     let trial = |(name, test): Named| {
         let name = format!("window/{}/{name}", place.name());
-        match has_user_namespaces() {
+        match has_user_namespaces(place) {
             true => suite::test(name, move || test(place)),
             false => suite::skipped(name, "user namespaces"),
         }

@@ -19,7 +19,7 @@ pub(crate) fn leak() -> Result<Status> {
     })?;
     let child = step_giving("make a child", || {
         let why = "run a program that was not meant to read the secret";
-        small("child", why, |_| become_it(&curious_program()))
+        small("child", why, |parent| become_it(parent, &curious_program()))
     })?;
     let status = step_giving("take its status", || child.finish("wait until it has tried"))?;
     drop(secret);

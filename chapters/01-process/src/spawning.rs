@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use primitives::{
     Birth, Child, Result, Signal, Status, ToParent, become_program, close_range_on_exec, fork,
-    prctl_set_pdeathsig, spawn as clone3, step, step_giving,
+    spawn as clone3, step, step_giving,
 };
 
 use crate::By;
@@ -23,17 +23,17 @@ pub(crate) fn spawn(by: By, command: &[OsString]) -> Result<Status> {
 fn make(by: By, command: &[OsString]) -> Result<Child> {
     let why = "have a process that can become another program";
     match by {
-        By::Fork => fork("child", why, |_| become_it(command)),
-        By::Clone3 => clone3("child", Birth::default(), why, |_| become_it(command)),
+        By::Fork => fork("child", why, |parent| become_it(parent, command)),
+        By::Clone3 => clone3("child", Birth::default(), why, |parent| become_it(parent, command)),
     }
 }
 // ANCHOR_END: make
 
 // ANCHOR: become
 /// What the child does: a copy of us until the last line, where it becomes somebody else.
-pub(crate) fn become_it(command: &[OsString]) -> Result<u8> {
+pub(crate) fn become_it(parent: &ToParent, command: &[OsString]) -> Result<u8> {
     step("tie to the parent", || {
-        prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
+        parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
     step("close the rest", || {
         close_range_on_exec(3, "hand on standard input, output and error and nothing else")

@@ -20,7 +20,8 @@ pub(crate) fn zombie() -> Result<Status> {
         let child = left.take().expect("this step is done once");
         child.finish("let the kernel forget it").map(drop)
     })?;
-    println!("its status was {}:  {}", if left.is_none() { "taken" } else { "left " }, state(pid));
+    let became = if left.is_none() { "its status was taken: " } else { "its status was left:  " };
+    println!("{became} {}", state(pid));
     Ok(Status::Exited(0))
 }
 // ANCHOR_END: zombie

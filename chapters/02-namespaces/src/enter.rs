@@ -6,24 +6,29 @@
 use std::ffi::OsString;
 
 use primitives::{
-    Birth, Error, KINDS, Namespaces, Pid, Result, Signal, Status, become_program, namespaces_of,
-    pidfd_open, prctl_set_pdeathsig, setns_of_process, spawn, step, step_giving,
+    Birth, Error, KINDS, Namespaces, Pid, Result, Signal, Status, ToParent, become_program,
+    namespaces_of, pidfd_open, setns_of_process, spawn, step, step_giving,
 };
 use std::os::fd::AsFd;
 
-// ANCHOR: enter
 /// Runs a program in the namespaces of another process.
 pub(crate) fn enter(pid: Pid, command: &[OsString]) -> Result<Status> {
     let kinds = kinds_that_differ(pid)?;
     let child = step_giving("make a child", || {
         let why = "have somebody to join, while we stay and watch";
-        spawn("child", Birth::default(), why, |_| join_and_run(pid, kinds, command))
+        spawn("child", Birth::default(), why, |parent| join_and_run(parent, pid, kinds, command))
     })?;
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
 
-fn join_and_run(pid: Pid, kinds: Namespaces, command: &[OsString]) -> Result<u8> {
-    step("tie to the parent", tie_to_the_parent)?;
+// ANCHOR: enter
+fn join_and_run(
+    parent: &ToParent,
+    pid: Pid,
+    kinds: Namespaces,
+    command: &[OsString],
+) -> Result<u8> {
+    step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     let target = step_giving("open the process", || {
         pidfd_open(pid, "mean this process, even if another one gets its number")
     })?;
@@ -32,21 +37,19 @@ fn join_and_run(pid: Pid, kinds: Namespaces, command: &[OsString]) -> Result<u8>
     })?;
     let inside = step_giving("make a member", || {
         let why = "have a process that is born in the pid namespace that we joined";
-        spawn("member", Birth::default(), why, |_| live_inside(command))
+        spawn("member", Birth::default(), why, |parent| live_inside(parent, command))
     })?;
     let status = step_giving("take the member's status", || inside.finish("pass its code on"))?;
     Ok(status.code())
 }
 // ANCHOR_END: enter
 
-fn live_inside(command: &[OsString]) -> Result<u8> {
-    step("tie to the parent", tie_to_the_parent)?;
+fn live_inside(parent: &ToParent, command: &[OsString]) -> Result<u8> {
+    step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     step_giving("become the program", || become_program(command, "run what was asked for"))
 }
 
-fn tie_to_the_parent() -> Result<()> {
-    prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
-}
+const TIE: &str = "end when the one that watches over it ends";
 
 /// Joining a user namespace that one is in already is an error, so only what differs is joined.
 fn kinds_that_differ(pid: Pid) -> Result<Namespaces> {

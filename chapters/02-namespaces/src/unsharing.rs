@@ -8,9 +8,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use primitives::{
-    Birth, Error, IdMap, MsFlags, Namespaces, Result, Signal, Status, become_program, chdir,
-    chroot, deny_setgroups, mount_change, mount_new, own_ids, prctl_set_pdeathsig, setgroups,
-    setresgid, setresuid, spawn, step, step_giving, unshare, write_gid_map, write_uid_map,
+    Birth, Error, IdMap, MsFlags, Namespaces, Result, Signal, Status, ToParent, become_program,
+    chdir, chroot, deny_setgroups, mount_change, mount_new, own_ids, setgroups, setresgid,
+    setresuid, spawn, step, step_giving, unshare, write_gid_map, write_uid_map,
 };
 
 use crate::flags::{Setgroups, Unshare};
@@ -21,16 +21,16 @@ pub(crate) fn unshare_and_run(wanted: &Unshare) -> Result<Status> {
     check(wanted)?;
     let child = step_giving("make a child", || {
         let why = "have somebody to leave, while we stay and watch";
-        spawn("child", Birth::default(), why, |_| leave_and_run(wanted))
+        spawn("child", Birth::default(), why, |parent| leave_and_run(parent, wanted))
     })?;
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
 // ANCHOR_END: outside
 
 // ANCHOR: leave
-fn leave_and_run(wanted: &Unshare) -> Result<u8> {
+fn leave_and_run(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
     let (uid, gid) = own_ids();
-    step("tie to the parent", tie_to_the_parent)?;
+    step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     leave(wanted.namespaces())?;
     map_ids(wanted, uid, gid)?;
     if wanted.namespaces().contains(Namespaces::CLONE_NEWNS) {
@@ -41,7 +41,7 @@ fn leave_and_run(wanted: &Unshare) -> Result<u8> {
     }
     let init = step_giving("make the first process", || {
         let why = "have a process that is born in the new pid namespace, as number 1";
-        spawn("init", Birth::default(), why, |_| live_inside(wanted))
+        spawn("init", Birth::default(), why, |parent| live_inside(parent, wanted))
     })?;
     let status =
         step_giving("take the first one's status", || init.finish("pass its exit code on"))?;
@@ -49,16 +49,12 @@ fn leave_and_run(wanted: &Unshare) -> Result<u8> {
 }
 // ANCHOR_END: leave
 
-fn live_inside(wanted: &Unshare) -> Result<u8> {
-    step("tie to the parent", || {
-        prctl_set_pdeathsig(kill_signal(wanted)?, "end when the one that watches over it ends")
-    })?;
+fn live_inside(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
+    step("tie to the parent", || parent.tie(kill_signal(wanted)?, TIE))?;
     set_up_and_become(wanted)
 }
 
-fn tie_to_the_parent() -> Result<()> {
-    prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
-}
+const TIE: &str = "end when the one that watches over it ends";
 
 fn leave(namespaces: Namespaces) -> Result<()> {
     if namespaces.is_empty() {

@@ -1,7 +1,7 @@
 //! How deep can user namespaces be nested?
 //!
-//! In each one the process is root, so in each it may make the next: until the kernel's limit of 32
-//! above one another, or of as many as `/proc/sys/user/max_user_namespaces` allows in all.
+//! In each one the process is root, so in each it may make the next: until the kernel's limit of 33
+//! below the first, or of as many as `/proc/sys/user/max_user_namespaces` allows in all.
 
 use primitives::{
     Birth, IdMap, Namespaces, Pid, Result, Status, ToParent, deny_setgroups, own_ids, spawn, step,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use primitives::{
     Birth, Child, Helper, IdMap, Namespaces, Pid, Result, Signal, Status, ToParent, become_program,
-    deny_setgroups, own_ids, prctl_set_pdeathsig, run_map_helper, spawn, step, step_giving,
-    write_gid_map, write_uid_map,
+    deny_setgroups, own_ids, run_map_helper, spawn, step, step_giving, write_gid_map,
+    write_uid_map,
 };
 
 use crate::map::granted;
@@ -44,7 +44,7 @@ fn make(wanted: &Run) -> Result<Child> {
 // ANCHOR: inside
 fn live_inside(parent: &ToParent, wanted: &Run) -> Result<u8> {
     step("tie to the parent", || {
-        prctl_set_pdeathsig(Signal::SIGKILL, "end when the one that watches over it ends")
+        parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
     step("wait for the maps", || parent.wait("not look who we are before it is said"))?;
     match wanted.command.is_empty() {

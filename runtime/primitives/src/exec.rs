@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
-use trace::Outcome;
+use trace::{Arg, Outcome};
 
-use crate::args::Word;
+use crate::args::{ToArg, Word};
 use crate::call;
 use crate::error::{Error, Result};
 use crate::gate::{self, Call, perform};
@@ -40,6 +40,18 @@ pub fn execve(
     environment: &[OsString],
     why: &'static str,
 ) -> Result<Infallible> {
+    execve_shown(program, arguments, arguments.to_arg(), environment, why)
+}
+
+/// As [`execve`], with the arguments in the trace as `shown`.
+#[track_caller]
+pub(crate) fn execve_shown(
+    program: &Path,
+    arguments: &[OsString],
+    shown: Arg,
+    environment: &[OsString],
+    why: &'static str,
+) -> Result<Infallible> {
     let effect = || -> std::result::Result<Infallible, Errno> {
         let strings = |list: &[OsString]| -> std::result::Result<Vec<CString>, Errno> {
             list.iter().map(|text| c_string(text)).collect()
@@ -47,7 +59,7 @@ pub fn execve(
         let path = c_string(program.as_os_str())?;
         nix::unistd::execve(&path, &strings(arguments)?, &strings(environment)?)
     };
-    let call = call!("execve", program, arguments, Word("environ"));
+    let call = call!("execve", program, shown, Word("environ"));
     if !gate::is_watched() {
         return perform(call, why, || effect().map(|never| -> () { match never {} }))
             .map(|()| unreachable!("execve does not return when it succeeds"));

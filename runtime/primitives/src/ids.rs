@@ -6,13 +6,14 @@ use std::path::Path;
 use nix::unistd::{Gid, Pid, Uid};
 use trace::Arg;
 
+use crate::ToArg;
 use crate::call;
 use crate::error::{Error, Result};
+use crate::exec::execve_shown;
 use crate::files::write_once;
 use crate::gate::perform;
 use crate::spawn::{Birth, spawn};
 use crate::wait::Status;
-use crate::{ToArg, execve};
 
 /// One line of a map: `count` ids from `inside` on are, seen from the parent's user namespace, the
 /// ids from `outside` on.
@@ -47,6 +48,7 @@ impl ToArg for IdMap {
 /// - since: Linux 3.8; 340 lines instead of 5 since 4.15
 /// - EPERM: without CAP_SETUID in the namespace above one may map oneself alone, on a single line; or
 ///   the map was written before
+/// - EACCES: the process has ended
 /// - EINVAL: the lines overlap, or there are too many, or one is no triple of numbers
 #[track_caller]
 pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {
@@ -60,6 +62,7 @@ pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Resu
 /// - since: Linux 3.8; needs setgroups to be denied first since 3.19, when written without privilege
 /// - EPERM: without CAP_SETGID in the namespace above, first write "deny" to setgroups; then one may
 ///   map one's own group alone; or the map was written before
+/// - EACCES: the process has ended
 /// - EINVAL: the lines overlap, or there are too many, or one is no triple of numbers
 #[track_caller]
 pub fn write_gid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {
@@ -75,6 +78,7 @@ pub fn write_gid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Resu
 /// - man: user_namespaces(7)
 /// - since: Linux 3.19
 /// - EPERM: the gid map is written already: this comes before it
+/// - EACCES: the process has ended
 #[track_caller]
 pub fn deny_setgroups(pid: Option<Pid>, why: &'static str) -> Result<()> {
     let call = call!("write" as "deny_setgroups", file(pid, "setgroups"), "deny");
@@ -148,7 +152,8 @@ pub fn run_map_helper(helper: Helper, pid: Pid, map: &[IdMap], why: &'static str
     for line in map {
         arguments.extend([line.inside, line.outside, line.count].map(|n| n.to_string().into()));
     }
-    let child = spawn(name, Birth::default(), why, |_| run(&program, &arguments))?;
+    let shown = shown_arguments(name, pid, &arguments);
+    let child = spawn(name, Birth::default(), why, |_| run(&program, &arguments, shown))?;
     match child.finish("see whether the helper has written the map")? {
         Status::Exited(0) => Ok(()),
         status => Err(Error::Unusable(format!(
@@ -157,9 +162,15 @@ pub fn run_map_helper(helper: Helper, pid: Pid, map: &[IdMap], why: &'static str
     }
 }
 
-fn run(program: &Path, arguments: &[OsString]) -> Result<u8> {
-    let Err(error) = execve(program, arguments, &[], "run the program that may write the map");
-    Err(error)
+fn run(program: &Path, arguments: &[OsString], shown: Arg) -> Result<u8> {
+    let why = "run the program that may write the map";
+    match execve_shown(program, arguments, shown, &[], why)? {}
+}
+
+/// The arguments in the trace: the second is a process, which differs in each run.
+fn shown_arguments(name: &str, pid: Pid, arguments: &[OsString]) -> Arg {
+    let start = [Arg::Text(name.to_string()), Arg::PidText(pid.as_raw())];
+    Arg::List(start.into_iter().chain(arguments[2..].iter().map(ToArg::to_arg)).collect())
 }
 
 fn file(pid: Option<Pid>, name: &str) -> Arg {

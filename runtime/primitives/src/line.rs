@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, send};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use crate::call;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Failure, Result};
 use crate::gate::perform;
+use crate::process::prctl_set_pdeathsig;
 use crate::window;
 
 /// One message on the line.
@@ -98,6 +100,13 @@ impl Line {
         poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
+    /// Whether the other end is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        let hung_up = |flags: PollFlags| flags.contains(PollFlags::POLLHUP);
+        poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].revents().is_some_and(hung_up)
+    }
+
     /// A number that no other line has: that of the kernel's socket.
     pub(crate) fn number(&self) -> u64 {
         nix::sys::stat::fstat(&self.0).map_or(0, |stat| stat.st_ino)
@@ -118,6 +127,22 @@ impl Line {
 pub struct ToParent(pub(crate) Line);
 
 impl ToParent {
+    /// Asks for a signal when the parent ends, so that this process does not outlive it.
+    ///
+    /// The parent may have ended before that was asked: then the line is closed, and this process has
+    /// no reason to go on.
+    ///
+    /// # Errors
+    /// As [`prctl_set_pdeathsig`]; [`Error::Lost`] when the parent is gone already.
+    #[track_caller]
+    pub fn tie(&self, signal: Signal, why: &'static str) -> Result<()> {
+        prctl_set_pdeathsig(signal, why)?;
+        match self.0.is_closed() {
+            false => Ok(()),
+            true => Err(Error::Lost { role: "parent".into(), how: "its line is closed".into() }),
+        }
+    }
+
     /// Waits until the parent lets this process go on: a read from the line that returns when the
     /// parent has written to it.
     ///

@@ -1,6 +1,7 @@
 //! Namespaces: leaving one, joining another, and asking what they are.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -67,8 +68,9 @@ impl ToArg for Namespaces {
 ///   systems forbid that too
 /// - EINVAL: a process with several threads cannot leave its user or pid namespace; or the kernel was
 ///   built without this kind
-/// - ENOSPC: the limit of nested or of all such namespaces is reached: see /proc/sys/user
-/// - EUSERS: user namespaces are nested too deeply, 32 at most
+/// - ENOSPC: user or pid namespaces are nested too deeply (more than 32 levels), or there are too many
+///   of this kind: see /proc/sys/user
+/// - EUSERS: user namespaces are nested too deeply, before Linux 4.9
 #[track_caller]
 pub fn unshare(namespaces: Namespaces, why: &'static str) -> Result<()> {
     perform(call!("unshare", namespaces), why, || {
@@ -129,9 +131,11 @@ pub fn namespaces_of(pid: Option<Pid>) -> std::io::Result<Vec<Namespace>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // A pid namespace for children has no link until the first child is there.
-        let Ok(target) = fs::read_link(entry.path()) else {
-            continue;
+        let target = match fs::read_link(entry.path()) {
+            Ok(target) => target,
+            // A pid namespace for children has no link until the first child is there.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
         };
         if let Arg::Object { inode, .. } = Arg::from_proc_link(&target.to_string_lossy()) {
             found.push(Namespace { name, inode });

@@ -45,8 +45,8 @@ pub struct Birth<'a> {
 /// - since: Linux 5.3; pidfds since 5.2, `CLONE_INTO_CGROUP` since 5.7
 /// - EPERM: a namespace other than a user namespace needs root, or a new user namespace with it; and a
 ///   user namespace needs that one's own user and group are mapped where one is
-/// - ENOSPC: user or pid namespaces are nested too deeply (32), or there are too many of this kind:
-///   see /proc/sys/user
+/// - ENOSPC: user or pid namespaces are nested too deeply (more than 32 levels), or there are too many
+///   of this kind: see /proc/sys/user
 /// - EINVAL: these flags exclude each other
 /// - EAGAIN: the limit of processes is reached: see `ulimit -u` and pids.max
 /// - EBUSY: the cgroup has controllers for its children enabled, so it cannot hold a process itself
@@ -256,7 +256,7 @@ impl Child {
     ///
     /// - man: send(2), unix(7)
     /// - since: Linux 2.6.4 for packets that keep their bounds
-    /// - EPIPE: the child is not there any more
+    /// - EPIPE: the child has ended, or runs another program already
     #[track_caller]
     pub fn release(&mut self, why: &'static str) -> Result<()> {
         let Some(line) = self.line.as_ref() else {

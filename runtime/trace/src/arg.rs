@@ -24,6 +24,8 @@ pub enum Arg {
         /// The rest of the path, without a leading slash.
         file: String,
     },
+    /// A process as a program takes it among its arguments, in quotes: `"1944"`.
+    PidText(i32),
     /// A constant or a set of flags under its name in the man page: `CLONE_NEWUTS`, `NULL`.
     Word(String),
     /// A plain number.
@@ -65,6 +67,7 @@ impl Display for Arg {
         match self {
             Arg::Text(text) | Arg::Path(text) => write!(f, "\"{}\"", escape(text)),
             Arg::ProcPath { pid, file } => write!(f, "\"/proc/{pid}/{file}\""),
+            Arg::PidText(pid) => write!(f, "\"{pid}\""),
             Arg::Word(word) | Arg::Hidden(word) => f.write_str(word),
             Arg::Number(number) => write!(f, "{number}"),
             Arg::Pid(pid) => write!(f, "pid {pid}"),

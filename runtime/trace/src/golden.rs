@@ -100,6 +100,7 @@ impl Hide {
     fn arg(&mut self, arg: &Arg) -> Arg {
         match arg {
             Arg::Pid(pid) => Arg::Hidden(format!("pid {}", self.pid(*pid))),
+            Arg::PidText(pid) => Arg::Hidden(format!("\"{}\"", self.pid(*pid))),
             Arg::ProcPath { pid, file } => {
                 Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
             }

@@ -14,10 +14,7 @@ const PROGRAM: u32 = 0o100_755;
 impl Archive {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            inode: 0,
-        }
+        Self { bytes: Vec::new(), inode: 0 }
     }
 
     /// Adds a directory; those above it must have been added before.

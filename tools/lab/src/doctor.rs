@@ -26,12 +26,7 @@ pub(crate) enum Form {
 
 /// Prints the table; 1 if something of `required` is not there, otherwise 0.
 pub(crate) fn report(form: Form, required: &[String]) -> Result<u8> {
-    let rooms = [
-        identity::facts(),
-        kernel::facts(),
-        cgroups::facts(),
-        labs::facts(),
-    ];
+    let rooms = [identity::facts(), kernel::facts(), cgroups::facts(), labs::facts()];
     let facts: Vec<Fact> = rooms.into_iter().flatten().collect();
     let missing = missing(&facts, required)?;
     let text = match form {
@@ -42,12 +37,7 @@ pub(crate) fn report(form: Form, required: &[String]) -> Result<u8> {
     // A reader that has seen enough (`| head`) is no failure.
     let _ = io::stdout().write_all(text.as_bytes());
     for fact in &missing {
-        eprintln!(
-            "lab: {} is required: {}. {}",
-            fact.name,
-            fact.found,
-            advice(fact)
-        );
+        eprintln!("lab: {} is required: {}. {}", fact.name, fact.found, advice(fact));
     }
     Ok(u8::from(!missing.is_empty()))
 }
@@ -56,16 +46,10 @@ pub(crate) fn report(form: Form, required: &[String]) -> Result<u8> {
 fn missing<'a>(facts: &'a [Fact], required: &[String]) -> Result<Vec<&'a Fact>> {
     let mut missing = Vec::new();
     for name in required {
-        let fact = facts
-            .iter()
-            .find(|fact| fact.name == name)
-            .with_context(|| {
-                let names: Vec<&str> = facts.iter().map(|fact| fact.name).collect();
-                format!(
-                    "the doctor knows no {name:?}; it knows {}",
-                    names.join(", ")
-                )
-            })?;
+        let fact = facts.iter().find(|fact| fact.name == name).with_context(|| {
+            let names: Vec<&str> = facts.iter().map(|fact| fact.name).collect();
+            format!("the doctor knows no {name:?}; it knows {}", names.join(", "))
+        })?;
         if fact.state != State::Yes {
             missing.push(fact);
         }
@@ -115,9 +99,7 @@ fn row(state: &str, name: &str, found: &str, means: &str) -> String {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let line = lines
-            .last_mut()
-            .filter(|line| line.chars().count() + word.len() < width);
+        let line = lines.last_mut().filter(|line| line.chars().count() + word.len() < width);
         match line {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) => {
@@ -173,12 +155,7 @@ mod tests {
     fn what_is_required_must_be_there() {
         let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(missing(&facts(), &names(&["kernel"])).unwrap().is_empty());
-        assert_eq!(
-            missing(&facts(), &names(&["kernel", "strace"]))
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(missing(&facts(), &names(&["kernel", "strace"])).unwrap().len(), 1);
         assert!(missing(&facts(), &names(&["nonsense"])).is_err());
     }
 
@@ -200,9 +177,6 @@ mod tests {
     #[test]
     fn long_lines_are_cut_between_words() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(
-            wrap("averyveryverylongword", 5),
-            ["", "averyveryverylongword"]
-        );
+        assert_eq!(wrap("averyveryverylongword", 5), ["", "averyveryverylongword"]);
     }
 }

@@ -53,10 +53,7 @@ mod tests {
     #[test]
     fn a_missing_program_and_a_forbidden_one_differ() {
         assert_eq!(of_refusal(&io::Error::from(io::ErrorKind::NotFound)), 127);
-        assert_eq!(
-            of_refusal(&io::Error::from(io::ErrorKind::PermissionDenied)),
-            126
-        );
+        assert_eq!(of_refusal(&io::Error::from(io::ErrorKind::PermissionDenied)), 126);
         assert_eq!(of_refusal(&io::Error::from_raw_os_error(8)), 126);
     }
 }

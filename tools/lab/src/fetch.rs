@@ -27,17 +27,12 @@ pub(crate) fn place() -> Result<PathBuf> {
 /// Downloads, unpacks, and puts the result in place all at once.
 pub(crate) fn fetch() -> Result<()> {
     let place = place()?;
-    let parent = place
-        .parent()
-        .context("the cache directory has no parent")?;
+    let parent = place.parent().context("the cache directory has no parent")?;
     let work = parent.join(format!("fetch-{}", id()));
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let fetched = fetch_into(&work, &place);
     fs::remove_dir_all(&work)?;
-    println!(
-        "the kernel {} is ready: lab run --kernel qemu COMMAND",
-        fetched?
-    );
+    println!("the kernel {} is ready: lab run --kernel qemu COMMAND", fetched?);
     Ok(())
 }
 
@@ -47,16 +42,9 @@ fn fetch_into(work: &Path, place: &Path) -> Result<String> {
         format!("apt knows no {PACKAGE}: is this a Debian, and has `apt-get update` run?")
     })?;
     run(work, "apt-get", &["download", package])?;
-    let archive = fs::read_dir(work)?
-        .next()
-        .context("apt-get has downloaded nothing")??
-        .path();
+    let archive = fs::read_dir(work)?.next().context("apt-get has downloaded nothing")??.path();
     let tree = work.join("tree");
-    run(
-        work,
-        "dpkg-deb",
-        &["-x", &archive.display().to_string(), "tree"],
-    )?;
+    run(work, "dpkg-deb", &["-x", &archive.display().to_string(), "tree"])?;
     // Debian 13 has moved /lib into /usr/lib inside its packages.
     if !tree.join("lib").exists() {
         fs::rename(tree.join("usr/lib"), tree.join("lib"))?;
@@ -74,9 +62,7 @@ fn fetch_into(work: &Path, place: &Path) -> Result<String> {
 
 /// The one name after "Depends:" in the answer of `apt-cache depends`.
 fn dependency(description: &str) -> Option<&str> {
-    let line = description
-        .lines()
-        .find(|line| line.trim().starts_with("Depends:"))?;
+    let line = description.lines().find(|line| line.trim().starts_with("Depends:"))?;
     line.split_whitespace().nth(1)
 }
 
@@ -89,10 +75,7 @@ fn unpack_image(boot: &Path, release: &str) -> Result<()> {
     };
     let input = boot.join("payload");
     fs::write(&input, payload)?;
-    let output = Command::new("xz")
-        .arg("--decompress")
-        .stdin(File::open(&input)?)
-        .output();
+    let output = Command::new("xz").arg("--decompress").stdin(File::open(&input)?).output();
     fs::remove_file(&input)?;
     match output {
         Ok(output) if output.status.success() => {

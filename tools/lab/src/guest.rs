@@ -65,10 +65,7 @@ fn start(order: &Order) -> Result<Child, Frame> {
     }
     if order.user != 0 {
         hand_over_a_cgroup(order.user).map_err(|error| {
-            Frame::Refusal(
-                exit::LAB_FAILED,
-                format!("no cgroup for uid {}: {error}", order.user),
-            )
+            Frame::Refusal(exit::LAB_FAILED, format!("no cgroup for uid {}: {error}", order.user))
         })?;
     }
     let (mut command, name) = prepare(order);
@@ -84,21 +81,11 @@ fn hand_over_a_cgroup(user: u32) -> io::Result<()> {
     let mine = format!("/sys/fs/cgroup/user-{user}");
     let session = format!("{mine}/session");
     fs::create_dir(&mine)?;
-    for file in [
-        "",
-        "/cgroup.procs",
-        "/cgroup.subtree_control",
-        "/cgroup.threads",
-    ] {
+    for file in ["", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"] {
         chown(format!("{mine}{file}"), Some(user), Some(user))?;
     }
     fs::create_dir(&session)?;
-    for file in [
-        "",
-        "/cgroup.procs",
-        "/cgroup.subtree_control",
-        "/cgroup.threads",
-    ] {
+    for file in ["", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"] {
         chown(format!("{session}{file}"), Some(user), Some(user))?;
     }
     // "0" means "whoever writes this". The command inherits the place from us.
@@ -134,11 +121,8 @@ fn prepare(order: &Order) -> (Command, OsString) {
 /// script(1) makes a terminal, puts the command on it and passes its exit code on. Its own record
 /// of the session goes nowhere.
 fn on_a_terminal(order: &Order, rows: u16, columns: u16) -> Command {
-    let words: Vec<String> = order
-        .command
-        .iter()
-        .map(|word| quote(&word.to_string_lossy()))
-        .collect();
+    let words: Vec<String> =
+        order.command.iter().map(|word| quote(&word.to_string_lossy())).collect();
     let line = format!("stty rows {rows} cols {columns}; exec {}", words.join(" "));
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
@@ -176,10 +160,7 @@ fn feed(mut line: File, stdin: impl Write, out: &Out) {
         match Frame::read(&mut line) {
             Ok(Frame::Input(bytes)) => {
                 // A command that reads no more is not a reason to stop: the host is told the same.
-                if stdin
-                    .as_mut()
-                    .is_some_and(|stdin| stdin.write_all(&bytes).is_err())
-                {
+                if stdin.as_mut().is_some_and(|stdin| stdin.write_all(&bytes).is_err()) {
                     stdin = None;
                 }
                 if send(out, &Frame::Taken).is_err() {

@@ -58,25 +58,18 @@ fn boot(place: &Place, watch: &Watch, console: Console, kernel: &[OsString]) -> 
 }
 
 fn start(place: &Place, console: Console, kernel: &[OsString]) -> Result<Child> {
-    let (program, arguments) = kernel
-        .split_first()
-        .context("the keeper was given no kernel")?;
+    let (program, arguments) = kernel.split_first().context("the keeper was given no kernel")?;
     let stderr = match console {
         // Appended to, because QEMU opens it once more for the serial port.
         Console::File => {
-            let file = File::options()
-                .create(true)
-                .append(true)
-                .open(place.file(CONSOLE))?;
+            let file = File::options().create(true).append(true).open(place.file(CONSOLE))?;
             Stdio::from(file)
         }
         Console::Shown => Stdio::inherit(),
     };
     let mut command = Command::new(program);
     command.args(arguments).stderr(stderr).process_group(0);
-    command
-        .spawn()
-        .with_context(|| format!("cannot start {}", program.display()))
+    command.spawn().with_context(|| format!("cannot start {}", program.display()))
 }
 
 /// What ends a lab from outside.

@@ -133,28 +133,14 @@ fn main() -> ExitCode {
 
 fn act(verb: Verb) -> Result<u8> {
     match verb {
-        Verb::Doctor {
-            json: true,
-            require,
-            ..
-        } => doctor::report(Form::Json, &require),
-        Verb::Doctor {
-            markdown: true,
-            require,
-            ..
-        } => doctor::report(Form::Markdown, &require),
+        Verb::Doctor { json: true, require, .. } => doctor::report(Form::Json, &require),
+        Verb::Doctor { markdown: true, require, .. } => doctor::report(Form::Markdown, &require),
         Verb::Doctor { require, .. } => doctor::report(Form::Text, &require),
         Verb::Fetch => fetch::fetch().map(|()| 0),
-        Verb::Run {
-            options,
-            terminal: false,
-            command,
-        } => session::run(&request(options, command, Streams::Pipes)?),
-        Verb::Run {
-            options,
-            terminal: true,
-            command,
-        } => on_our_terminal(options, command),
+        Verb::Run { options, terminal: false, command } => {
+            session::run(&request(options, command, Streams::Pipes)?)
+        }
+        Verb::Run { options, terminal: true, command } => on_our_terminal(options, command),
         Verb::Shell { options } => {
             let shell = vec![OsString::from("/bin/sh")];
             // `echo 'cat /proc/self/cgroup' | lab shell` is a shell without a terminal.
@@ -163,13 +149,9 @@ fn act(verb: Verb) -> Result<u8> {
                 false => session::run(&request(options, shell, Streams::Pipes)?),
             }
         }
-        Verb::Keep {
-            place,
-            master,
-            seconds,
-            console,
-            kernel,
-        } => keep::keep(&place, master, seconds, console, &kernel),
+        Verb::Keep { place, master, seconds, console, kernel } => {
+            keep::keep(&place, master, seconds, console, &kernel)
+        }
         Verb::Guest { line, order } => guest::serve(&line, &order).map(|()| 0),
     }
 }
@@ -188,34 +170,19 @@ fn request(options: Options, command: Vec<OsString>, streams: Streams) -> Result
     let environment = environment(options.user, &options.env)?;
     Ok(Request {
         kernel: options.kernel,
-        order: Order {
-            command,
-            environment,
-            directory,
-            user: options.user,
-            streams,
-        },
+        order: Order { command, environment, directory, user: options.user, streams },
         memory: options.memory,
         cpus: options.cpus,
         timeout: options.timeout,
-        shares: options
-            .share
-            .iter()
-            .map(|path| absolute(path))
-            .collect::<Result<_>>()?,
-        console: if options.verbose {
-            Console::Shown
-        } else {
-            Console::File
-        },
+        shares: options.share.iter().map(|path| absolute(path)).collect::<Result<_>>()?,
+        console: if options.verbose { Console::Shown } else { Console::File },
     })
 }
 
 /// The path from the root, with no symbolic links: inside it must name the same directory.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    let absolute = path
-        .canonicalize()
-        .with_context(|| format!("no directory {}", path.display()))?;
+    let absolute =
+        path.canonicalize().with_context(|| format!("no directory {}", path.display()))?;
     ensure!(absolute.is_dir(), "{} is not a directory", path.display());
     Ok(absolute)
 }
@@ -225,17 +192,11 @@ fn environment(user: u32, wanted: &[OsString]) -> Result<Vec<(OsString, OsString
     let path = env::var("PATH").unwrap_or_default();
     let home = if user == 0 { "/root" } else { "/tmp" };
     let mut variables: Vec<(OsString, OsString)> = [
-        (
-            "PATH",
-            format!("{path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ),
+        ("PATH", format!("{path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")),
         ("HOME", home.to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
         ("SHELL", "/bin/sh".to_owned()),
-        (
-            "TERM",
-            env::var("TERM").unwrap_or_else(|_| "linux".to_owned()),
-        ),
+        ("TERM", env::var("TERM").unwrap_or_else(|_| "linux".to_owned())),
     ]
     .map(|(name, value)| (name.into(), value.into()))
     .into();
@@ -271,14 +232,8 @@ mod tests {
 
     #[test]
     fn a_variable_has_a_value_or_takes_ours() {
-        assert_eq!(
-            variable(&"A=b=c".into()).unwrap(),
-            ("A".into(), "b=c".into())
-        );
+        assert_eq!(variable(&"A=b=c".into()).unwrap(), ("A".into(), "b=c".into()));
         assert!(variable(&"NO_SUCH_VARIABLE_HERE".into()).is_err());
-        assert_eq!(
-            variable(&"PATH".into()).unwrap().1,
-            env::var_os("PATH").unwrap()
-        );
+        assert_eq!(variable(&"PATH".into()).unwrap().1, env::var_os("PATH").unwrap());
     }
 }

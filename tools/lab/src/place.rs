@@ -47,23 +47,15 @@ impl Place {
             .canonicalize()
             .with_context(|| format!("there is no temporary directory {}", parent.display()))?;
         ensure!(
-            !parent
-                .as_os_str()
-                .as_bytes()
-                .iter()
-                .any(u8::is_ascii_whitespace),
+            !parent.as_os_str().as_bytes().iter().any(u8::is_ascii_whitespace),
             "the path of the temporary directory, {}, contains a space, which a kernel command line \
              cannot carry: set TMPDIR to another directory",
             parent.display()
         );
         // The number of a process is unique in its pid namespace only, and containers may share a
         // temporary directory: the time makes it unique.
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        Ok(Self {
-            path: parent.join(format!("{PREFIX}{}-{}", process::id(), now.as_nanos())),
-        })
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(Self { path: parent.join(format!("{PREFIX}{}-{}", process::id(), now.as_nanos())) })
     }
 
     /// Makes the directory.
@@ -76,9 +68,7 @@ impl Place {
 
     /// The directory that another process has made.
     pub(crate) fn existing(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-        }
+        Self { path: path.to_owned() }
     }
 
     /// The directory itself.

@@ -25,12 +25,10 @@ pub(crate) fn mount_options<'a>(mounts: &'a str, target: &str) -> Option<&'a str
 
 /// The first executable file called `name` in the directories of `path`.
 pub(crate) fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
-    env::split_paths(path)
-        .map(|directory| directory.join(name))
-        .find(|file| {
-            fs::metadata(file)
-                .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-        })
+    env::split_paths(path).map(|directory| directory.join(name)).find(|file| {
+        fs::metadata(file)
+            .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    })
 }
 
 #[cfg(test)]

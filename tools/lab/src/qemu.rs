@@ -23,13 +23,7 @@ const INIT: &str = include_str!("../guest/qemu.sh");
 const EMULATOR: &str = "qemu-system-x86_64";
 
 /// The modules that the initramfs must load: the line to `lab`, the host's files, the overlay.
-const MODULES: [&str; 5] = [
-    "virtio_pci",
-    "virtio_console",
-    "9pnet_virtio",
-    "9p",
-    "overlay",
-];
+const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 
 /// Every mount of the initramfs needs a directory.
 const DIRECTORIES: [&str; 6] = ["bin", "dev", "host", "lab", "modules", "proc"];
@@ -52,10 +46,7 @@ impl Kernel {
 
 /// Files and arguments for one boot.
 pub(crate) fn prepare(request: &Request, place: &Path) -> Result<Boot> {
-    ensure!(
-        ARCH == "x86_64",
-        "the QEMU lab is made for x86_64, and this is {ARCH}"
-    );
+    ensure!(ARCH == "x86_64", "the QEMU lab is made for x86_64, and this is {ARCH}");
     let path = env::var_os("PATH").unwrap_or_default();
     let emulator = proc::find_program(&path, EMULATOR)
         .context("QEMU is not installed: sudo apt-get install qemu-system-x86 busybox-static")?;
@@ -64,19 +55,12 @@ pub(crate) fn prepare(request: &Request, place: &Path) -> Result<Boot> {
     let mut command = vec![emulator.into_os_string()];
     let arguments = arguments(request, &kernel.image, place);
     command.extend(arguments.into_iter().map(Into::into));
-    Ok(Boot {
-        command,
-        environment: Vec::new(),
-        modules: kernel.modules,
-        files,
-    })
+    Ok(Boot { command, environment: Vec::new(), modules: kernel.modules, files })
 }
 
 /// The kernel that `lab fetch` has brought, or one that is installed and may be read.
 pub(crate) fn find_kernel() -> Result<Kernel> {
-    let fetched = crate::fetch::place()
-        .ok()
-        .and_then(|place| kernel_below(&place));
+    let fetched = crate::fetch::place().ok().and_then(|place| kernel_below(&place));
     fetched
         .or_else(|| kernel_below(Path::new("/")))
         .context("there is no kernel for QEMU yet: run `lab fetch` (70 MB from Debian's archive)")
@@ -104,11 +88,7 @@ fn kernel_below(root: &Path) -> Option<Kernel> {
         fs::File::open(&image).ok()?;
         let table = fs::read_to_string(modules.join(release).join("modules.dep")).ok()?;
         load_order(&table, &MODULES).ok()?;
-        Some(Kernel {
-            image,
-            modules: modules.clone(),
-            release: release.to_owned(),
-        })
+        Some(Kernel { image, modules: modules.clone(), release: release.to_owned() })
     })
 }
 
@@ -134,27 +114,15 @@ fn arguments(request: &Request, image: &Path, place: &Path) -> Vec<String> {
     add("-kernel", image.display().to_string());
     add("-initrd", place.join("initrd").display().to_string());
     add("-append", kernel_line(request.console, place));
-    add(
-        "-chardev",
-        format!("file,id=console,append=on,path={}", escape(&console)),
-    );
+    add("-chardev", format!("file,id=console,append=on,path={}", escape(&console)));
     add("-serial", "chardev:console".to_owned());
     let trees = request.shares.iter().enumerate();
-    add(
-        "-fsdev",
-        format!("{},readonly=on", tree("root", Path::new("/"))),
-    );
-    add(
-        "-device",
-        "virtio-9p-pci,fsdev=root,mount_tag=root".to_owned(),
-    );
+    add("-fsdev", format!("{},readonly=on", tree("root", Path::new("/"))));
+    add("-device", "virtio-9p-pci,fsdev=root,mount_tag=root".to_owned());
     for (number, share) in trees {
         let name = format!("share{number}");
         add("-fsdev", tree(&name, share));
-        add(
-            "-device",
-            format!("virtio-9p-pci,fsdev={name},mount_tag={name}"),
-        );
+        add("-device", format!("virtio-9p-pci,fsdev={name},mount_tag={name}"));
     }
     arguments
 }
@@ -162,10 +130,7 @@ fn arguments(request: &Request, image: &Path, place: &Path) -> Vec<String> {
 /// A file tree for 9p. "none" means: files are made as the user who runs QEMU, and a chown that
 /// this user may not do is forgotten.
 fn tree(name: &str, path: &Path) -> String {
-    format!(
-        "local,id={name},security_model=none,multidevs=remap,path={}",
-        escape(path)
-    )
+    format!("local,id={name},security_model=none,multidevs=remap,path={}", escape(path))
 }
 
 /// In QEMU's options a comma in a value is written twice.
@@ -216,15 +181,8 @@ fn read_module(path: &Path) -> Result<Vec<u8>> {
     if path.extension().is_none_or(|extension| extension != "xz") {
         return fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     }
-    let output = Command::new("/bin/busybox")
-        .args(["xzcat"])
-        .arg(path)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "cannot unpack the module {}",
-        path.display()
-    );
+    let output = Command::new("/bin/busybox").args(["xzcat"]).arg(path).output()?;
+    ensure!(output.status.success(), "cannot unpack the module {}", path.display());
     Ok(output.stdout)
 }
 
@@ -266,14 +224,7 @@ mod tests {
     #[test]
     fn a_module_comes_after_what_it_needs() {
         let order = load_order(TABLE, &["middle", "top"]).unwrap();
-        assert_eq!(
-            order,
-            [
-                "kernel/a/base.ko",
-                "kernel/a/middle.ko",
-                "kernel/b/top.ko.xz"
-            ]
-        );
+        assert_eq!(order, ["kernel/a/base.ko", "kernel/a/middle.ko", "kernel/b/top.ko.xz"]);
         assert!(load_order(TABLE, &["absent"]).is_err());
     }
 
@@ -289,10 +240,7 @@ mod tests {
             console: Console::File,
         };
         let line = arguments(&request, Path::new("/k"), Path::new("/tmp/x")).join(" ");
-        assert!(
-            line.contains("-smp 2 -m 256 -kernel /k -initrd /tmp/x/initrd"),
-            "{line}"
-        );
+        assert!(line.contains("-smp 2 -m 256 -kernel /k -initrd /tmp/x/initrd"), "{line}");
         assert!(line.contains("id=root,security_model=none,multidevs=remap,path=/,readonly=on"));
         assert!(line.contains("path=/work/a,,b"), "{line}");
         assert!(line.contains("mount_tag=share0"), "{line}");

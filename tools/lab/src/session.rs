@@ -96,14 +96,8 @@ pub(crate) fn run(request: &Request) -> Result<u8> {
         place.remove()?;
         return Err(error);
     }
-    let stdin = keeper
-        .stdin
-        .take()
-        .context("the keeper has no standard input")?;
-    let stdout = keeper
-        .stdout
-        .take()
-        .context("the keeper has no standard output")?;
+    let stdin = keeper.stdin.take().context("the keeper has no standard input")?;
+    let stdout = keeper.stdout.take().context("the keeper has no standard output")?;
 
     let ended = converse(stdin, stdout);
     let last_lines = console_end(&place);
@@ -120,12 +114,7 @@ fn start_keeper(request: &Request, boot: &Boot, place: &Place) -> Result<Child> 
     Command::new(env::current_exe()?)
         .arg("keep")
         .arg(place.path())
-        .args([
-            &id().to_string(),
-            &request.timeout.to_string(),
-            console,
-            "--",
-        ])
+        .args([&id().to_string(), &request.timeout.to_string(), console, "--"])
         .args(&boot.command)
         .envs(boot.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
@@ -137,10 +126,7 @@ fn start_keeper(request: &Request, boot: &Boot, place: &Place) -> Result<Child> 
 
 /// Everything that the guest reads (see `guest/floor.sh`), then the word to boot.
 fn lay_out(request: &Request, boot: Boot, place: &Place) -> Result<()> {
-    let kept = [
-        request.order.program_path(),
-        Some(request.order.directory.clone()),
-    ];
+    let kept = [request.order.program_path(), Some(request.order.directory.clone())];
     place.make()?;
     for (name, text) in FLOOR {
         place.write(name, text)?;
@@ -199,10 +185,7 @@ fn converse(stdin: ChildStdin, stdout: ChildStdout) -> Ended {
 
 /// Waits for the guest. What User-Mode Linux prints before its console exists comes on this line.
 fn greet(line: &mut impl Read) -> Result<(), (io::Error, String)> {
-    let mut heard = Heard {
-        line,
-        bytes: Vec::new(),
-    };
+    let mut heard = Heard { line, bytes: Vec::new() };
     match wire::await_ready(&mut heard) {
         Ok(_) => Ok(()),
         Err(error) => Err((error, String::from_utf8_lossy(&heard.bytes).into_owned())),

@@ -35,10 +35,7 @@ pub(crate) fn like_ours() -> Streams {
     let size = stty(&["size"]).unwrap_or_default();
     match parse_size(&size) {
         Some((rows, columns)) => Streams::Terminal { rows, columns },
-        None => Streams::Terminal {
-            rows: 24,
-            columns: 80,
-        },
+        None => Streams::Terminal { rows: 24, columns: 80 },
     }
 }
 
@@ -56,11 +53,7 @@ fn stty(arguments: &[&str]) -> Result<String> {
         .stderr(Stdio::null())
         .output()
         .context("cannot run stty")?;
-    ensure!(
-        output.status.success(),
-        "stty {} failed: is this a terminal?",
-        arguments.join(" ")
-    );
+    ensure!(output.status.success(), "stty {} failed: is this a terminal?", arguments.join(" "));
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -88,12 +88,9 @@ fn enough_shared_memory(mounts: &str, memory: u32) -> bool {
     let Some(options) = proc::mount_options(mounts, "/dev/shm") else {
         return true;
     };
-    let kib = options
-        .split(',')
-        .find_map(|option| option.strip_prefix("size=")?.strip_suffix('k'));
+    let kib = options.split(',').find_map(|option| option.strip_prefix("size=")?.strip_suffix('k'));
     // Without a size, tmpfs takes half of the machine's memory.
-    kib.and_then(|kib| kib.parse::<u64>().ok())
-        .is_none_or(|kib| kib / 1024 > u64::from(memory))
+    kib.and_then(|kib| kib.parse::<u64>().ok()).is_none_or(|kib| kib / 1024 > u64::from(memory))
 }
 
 #[cfg(test)]
@@ -117,17 +114,9 @@ mod tests {
     #[test]
     fn the_command_line_names_memory_init_and_line() {
         let arguments: Vec<String> = arguments(&request(), Path::new("/tmp/x")).collect();
-        for wanted in [
-            "mem=300M",
-            "init=/tmp/x/init",
-            "LAB_DIR=/tmp/x",
-            "ssl0=fd:0,fd:1",
-            "quiet",
-        ] {
-            assert!(
-                arguments.iter().any(|argument| argument == wanted),
-                "{wanted}: {arguments:?}"
-            );
+        for wanted in ["mem=300M", "init=/tmp/x/init", "LAB_DIR=/tmp/x", "ssl0=fd:0,fd:1", "quiet"]
+        {
+            assert!(arguments.iter().any(|argument| argument == wanted), "{wanted}: {arguments:?}");
         }
     }
 

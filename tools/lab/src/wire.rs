@@ -77,10 +77,9 @@ impl Frame {
             (b'1', _) => Ok(Self::Output(payload)),
             (b'2', _) => Ok(Self::ErrorOutput(payload)),
             (b'x', [code]) => Ok(Self::Exit(*code)),
-            (b'r', [code, why @ ..]) => Ok(Self::Refusal(
-                *code,
-                String::from_utf8_lossy(why).into_owned(),
-            )),
+            (b'r', [code, why @ ..]) => {
+                Ok(Self::Refusal(*code, String::from_utf8_lossy(why).into_owned()))
+            }
             _ => Err(noise(kind)),
         }
     }
@@ -165,10 +164,7 @@ impl Order {
             user: 0,
             streams: Streams::Pipes,
         };
-        for record in note
-            .split(|byte| *byte == 0)
-            .filter(|record| !record.is_empty())
-        {
+        for record in note.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
             let value = OsString::from_vec(record[1..].to_vec());
             match record[0] {
                 b'd' => order.directory = PathBuf::from(value),
@@ -180,10 +176,7 @@ impl Order {
                     None => bail!("the order has a value before its first name"),
                 },
                 b'a' => order.command.push(value),
-                letter => bail!(
-                    "the order has a record of an unknown kind: {}",
-                    letter as char
-                ),
+                letter => bail!("the order has a record of an unknown kind: {}", letter as char),
             }
         }
         Ok(order)
@@ -199,19 +192,13 @@ impl Order {
 
 fn number(value: &OsStr) -> Result<u32> {
     let text = value.to_string_lossy();
-    text.parse()
-        .with_context(|| format!("the order has {text:?} where a number belongs"))
+    text.parse().with_context(|| format!("the order has {text:?} where a number belongs"))
 }
 
 fn terminal(value: &OsStr) -> Result<Streams> {
     let text = value.to_string_lossy();
-    let (rows, columns) = text
-        .split_once(' ')
-        .context("the order has half a terminal size")?;
-    Ok(Streams::Terminal {
-        rows: rows.parse()?,
-        columns: columns.parse()?,
-    })
+    let (rows, columns) = text.split_once(' ').context("the order has half a terminal size")?;
+    Ok(Streams::Terminal { rows: rows.parse()?, columns: columns.parse()? })
 }
 
 #[cfg(test)]
@@ -237,10 +224,7 @@ mod tests {
         for frame in &frames {
             assert_eq!(Frame::read(&mut line).unwrap(), *frame);
         }
-        assert_eq!(
-            Frame::read(&mut line).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(Frame::read(&mut line).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
@@ -264,10 +248,7 @@ mod tests {
             environment: vec![("A".into(), "1=2".into()), ("EMPTY".into(), "".into())],
             directory: "/work dir".into(),
             user: 1000,
-            streams: Streams::Terminal {
-                rows: 24,
-                columns: 80,
-            },
+            streams: Streams::Terminal { rows: 24, columns: 80 },
         };
         assert_eq!(Order::decode(&order.encode()).unwrap(), order);
     }

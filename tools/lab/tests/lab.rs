@@ -25,10 +25,7 @@ macro_rules! need {
 
 macro_rules! need_uml {
     () => {
-        need!(
-            doctor_finds(&["uml", "busybox"]),
-            "user-mode-linux is not installed"
-        );
+        need!(doctor_finds(&["uml", "busybox"]), "user-mode-linux is not installed");
     };
 }
 
@@ -37,23 +34,14 @@ fn lab() -> Command {
 }
 
 fn doctor_finds(what: &[&str]) -> bool {
-    let output = lab()
-        .args(["doctor", "--require"])
-        .args(what)
-        .output()
-        .expect("lab starts");
+    let output = lab().args(["doctor", "--require"]).args(what).output().expect("lab starts");
     output.status.success()
 }
 
 /// `lab run` with a limit, so that a hanging kernel fails a test and not the whole run.
 fn run(options: &[&str], script: &str) -> Output {
     let limit = ["run", "--timeout", "60"];
-    lab()
-        .args(limit)
-        .args(options)
-        .args(["--", "sh", "-c", script])
-        .output()
-        .expect("lab starts")
+    lab().args(limit).args(options).args(["--", "sh", "-c", script]).output().expect("lab starts")
 }
 
 fn stdout(output: &Output) -> String {
@@ -74,18 +62,14 @@ fn scratch(name: &str) -> PathBuf {
 fn processes_with(text: &str) -> usize {
     let entries = fs::read_dir("/proc").expect("/proc is there");
     let lines = entries.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines
-        .filter(|line| String::from_utf8_lossy(line).contains(text))
-        .count()
+    lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
 }
 
 /// Waits up to five seconds for the keeper to clean up after a `lab` that was killed.
 fn assert_nothing_left(temporary: &Path) {
     let name = temporary.to_str().expect("the path is text");
     let left = || {
-        let files = fs::read_dir(temporary)
-            .expect("the directory is there")
-            .count();
+        let files = fs::read_dir(temporary).expect("the directory is there").count();
         (files, processes_with(name))
     };
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -113,15 +97,7 @@ fn the_three_streams_keep_apart() {
     // Every byte there is, and more than any buffer on the way holds.
     let input: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
     let mut lab = lab()
-        .args([
-            "run",
-            "--timeout",
-            "60",
-            "--",
-            "sh",
-            "-c",
-            "cat; echo error >&2",
-        ])
+        .args(["run", "--timeout", "60", "--", "sh", "-c", "cat; echo error >&2"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -134,11 +110,7 @@ fn the_three_streams_keep_apart() {
     writer.join().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(output.stderr, b"error\n");
-    assert!(
-        output.stdout == input,
-        "{} bytes came back",
-        output.stdout.len()
-    );
+    assert!(output.stdout == input, "{} bytes came back", output.stdout.len());
 }
 
 #[test]
@@ -149,28 +121,14 @@ fn inside_is_a_system_with_pure_cgroup_v2() {
                   ls -d /dev/pts/ptmx; touch /tmp/file /run/file";
     let text = stdout(&run(&[], script));
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            "lab",
-            "0",
-            "0::/",
-            "0",
-            "cpu io memory pids",
-            "lo",
-            "/dev/pts/ptmx"
-        ]
-    );
+    assert_eq!(lines, ["lab", "0", "0::/", "0", "cpu io memory pids", "lo", "/dev/pts/ptmx"]);
 }
 
 #[test]
 fn the_environment_and_the_directory_are_as_asked() {
     need_uml!();
     let script = "pwd; echo \"$GREETING $HOME\"";
-    let text = stdout(&run(
-        &["--cwd", "/usr/lib", "--env", "GREETING=hello world"],
-        script,
-    ));
+    let text = stdout(&run(&["--cwd", "/usr/lib", "--env", "GREETING=hello world"], script));
     assert_eq!(text, "/usr/lib\nhello world /root\n");
 }
 
@@ -188,11 +146,7 @@ fn a_user_inside_has_a_cgroup_of_its_own() {
 fn only_a_shared_directory_is_written_to() {
     need_uml!();
     let (kept, shared) = (scratch("kept"), scratch("shared"));
-    let script = format!(
-        "echo x >{}/file && echo x >{}/file",
-        kept.display(),
-        shared.display()
-    );
+    let script = format!("echo x >{}/file && echo x >{}/file", kept.display(), shared.display());
     stdout(&run(&["--share", shared.to_str().unwrap()], &script));
     assert!(!kept.join("file").exists());
     assert_eq!(fs::read_to_string(shared.join("file")).unwrap(), "x\n");
@@ -204,19 +158,14 @@ fn nothing_is_left_behind() {
     let temporary = scratch("temporary");
     let lab = || {
         let mut lab = lab();
-        lab.env("TMPDIR", &temporary)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        lab.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
         lab
     };
     assert!(lab().args(["run", "true"]).status().unwrap().success());
     // After a normal end, there is nothing to wait for.
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 
-    let late = lab()
-        .args(["run", "--timeout", "2", "sleep", "100"])
-        .status()
-        .unwrap();
+    let late = lab().args(["run", "--timeout", "2", "sleep", "100"]).status().unwrap();
     assert_eq!(late.code(), Some(124));
     assert_nothing_left(&temporary);
 

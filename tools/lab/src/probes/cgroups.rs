@@ -23,19 +23,11 @@ struct Mounts {
 /// Version, controllers, delegation.
 pub(crate) fn facts() -> Vec<Fact> {
     let mounts = mounts(&read("/proc/mounts").unwrap_or_default());
-    vec![
-        version(&mounts),
-        version_1(&mounts),
-        controllers(&mounts),
-        delegation(&mounts),
-    ]
+    vec![version(&mounts), version_1(&mounts), controllers(&mounts), delegation(&mounts)]
 }
 
 fn mounts(table: &str) -> Mounts {
-    let mut mounts = Mounts {
-        unified: None,
-        legacy: 0,
-    };
+    let mut mounts = Mounts { unified: None, legacy: 0 };
     for line in table.lines() {
         let mut fields = line.split(' ').skip(1);
         match (fields.next(), fields.next()) {
@@ -54,35 +46,19 @@ fn version(mounts: &Mounts) -> Fact {
         (None, 1..) => (State::No, "version 1 alone"),
         (None, 0) => (State::No, "nothing is mounted"),
     };
-    Fact::new(
-        "cgroup-v2",
-        state,
-        found,
-        "limits: one tree for all controllers",
-    )
-    .or_else(IN_THE_LAB)
+    Fact::new("cgroup-v2", state, found, "limits: one tree for all controllers").or_else(IN_THE_LAB)
 }
 
 /// Old, but half of the runtime's tests need a host that still has it.
 fn version_1(mounts: &Mounts) -> Fact {
     let found = format!("{} trees", mounts.legacy);
-    Fact::new(
-        "cgroup-v1",
-        yes_if(mounts.legacy > 0),
-        found,
-        "the old way: a tree a controller",
-    )
+    Fact::new("cgroup-v1", yes_if(mounts.legacy > 0), found, "the old way: a tree a controller")
 }
 
 fn controllers(mounts: &Mounts) -> Fact {
     let means = "what version 2 can limit: cpu, cpuset, io, memory, pids";
-    let list = mounts
-        .unified
-        .as_ref()
-        .map(|root| root.join("cgroup.controllers"));
-    let found = list
-        .and_then(|list| fs::read_to_string(list).ok())
-        .unwrap_or_default();
+    let list = mounts.unified.as_ref().map(|root| root.join("cgroup.controllers"));
+    let found = list.and_then(|list| fs::read_to_string(list).ok()).unwrap_or_default();
     let found = found.trim();
     let missing = missing(found);
     let state = match missing.len() {
@@ -99,10 +75,7 @@ fn controllers(mounts: &Mounts) -> Fact {
 }
 
 fn missing(controllers: &str) -> Vec<&'static str> {
-    WANTED
-        .into_iter()
-        .filter(|name| !controllers.split(' ').any(|has| has == *name))
-        .collect()
+    WANTED.into_iter().filter(|name| !controllers.split(' ').any(|has| has == *name)).collect()
 }
 
 /// May we make a cgroup below the one we are in? Tried by making one and removing it.
@@ -133,14 +106,8 @@ fn try_delegation(ours: &Path) -> (State, String) {
     let may_move = File::options().write(true).open(ours.join("cgroup.procs"));
     match (removed, may_move) {
         (Ok(()), Ok(_)) => (State::Yes, "tried: works".to_owned()),
-        (Ok(()), Err(error)) => (
-            State::Partly,
-            format!("made one, but cannot move in: {error}"),
-        ),
-        (Err(error), _) => (
-            State::Partly,
-            format!("made one, but cannot remove it: {error}"),
-        ),
+        (Ok(()), Err(error)) => (State::Partly, format!("made one, but cannot move in: {error}")),
+        (Err(error), _) => (State::Partly, format!("made one, but cannot remove it: {error}")),
     }
 }
 
@@ -167,10 +134,7 @@ mod tests {
 
     #[test]
     fn missing_controllers_are_named() {
-        assert_eq!(
-            missing("cpuset cpu io memory hugetlb pids rdma misc"),
-            Vec::<&str>::new()
-        );
+        assert_eq!(missing("cpuset cpu io memory hugetlb pids rdma misc"), Vec::<&str>::new());
         assert_eq!(missing("cpu io memory pids"), ["cpuset"]);
         assert_eq!(missing("").len(), 5);
     }

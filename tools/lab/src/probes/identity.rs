@@ -15,14 +15,7 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 ];
 
 /// Runs the rest as nobody, so that root learns what others may do.
-const AS_NOBODY: [&str; 6] = [
-    "setpriv",
-    "--reuid",
-    "65534",
-    "--regid",
-    "65534",
-    "--clear-groups",
-];
+const AS_NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
 /// Everything about ids and rights.
 pub(crate) fn facts() -> Vec<Fact> {
@@ -42,17 +35,13 @@ pub(crate) fn facts() -> Vec<Fact> {
 /// The effective one of the four numbers in "Uid:".
 fn uid(status: &str) -> u32 {
     let field = status_field(status, "Uid:").unwrap_or_default();
-    field
-        .split_whitespace()
-        .nth(1)
-        .and_then(|uid| uid.parse().ok())
-        .unwrap_or(u32::MAX)
+    field.split_whitespace().nth(1).and_then(|uid| uid.parse().ok()).unwrap_or(u32::MAX)
 }
 
 fn privileges(status: &str, uid: u32) -> Fact {
     let count = |field| status_field(status, field).map_or(0, bits);
     let (effective, bounding) = (count("CapEff:"), count("CapBnd:"));
-    let found = format!("uid {uid}, {effective} of {bounding} capabilities in effect");
+    let found = format!("uid {uid}, {effective} capabilities in effect, {bounding} possible");
     let state = match (uid, effective) {
         (0, 30..) => State::Yes,
         (_, 1..) => State::Partly,
@@ -80,18 +69,9 @@ fn user_namespaces(uid: u32) -> Fact {
         found += &format!("; {name} is {forbids}");
         fix = format!("sudo sysctl -w {name}={allows}");
     }
-    let found = if uid == 0 {
-        format!("as nobody, {found}")
-    } else {
-        found
-    };
-    Fact::new(
-        "user-namespaces",
-        state,
-        found,
-        "root inside without being root outside",
-    )
-    .or_else(fix)
+    let found = if uid == 0 { format!("as nobody, {found}") } else { found };
+    Fact::new("user-namespaces", state, found, "root inside without being root outside")
+        .or_else(fix)
 }
 
 /// A setting's value; below /proc/sys its dots are slashes.
@@ -138,10 +118,7 @@ fn map_programs() -> Fact {
         [Some(users), Some(groups)] if setuid(&users) && setuid(&groups) => {
             (State::Yes, "newuidmap, newgidmap: setuid root")
         }
-        [Some(_), Some(_)] => (
-            State::Unknown,
-            "newuidmap, newgidmap: no setuid bit, maybe setcap",
-        ),
+        [Some(_), Some(_)] => (State::Unknown, "newuidmap, newgidmap: no setuid bit, maybe setcap"),
         _ => (State::No, "no newuidmap and newgidmap"),
     };
     Fact::new("newuidmap", state, found, means).or_else("sudo apt-get install uidmap")
@@ -149,16 +126,11 @@ fn map_programs() -> Fact {
 
 fn borrowed_ids(uid: u32) -> Fact {
     let means = "the ids that newuidmap may give us";
-    let name = read("/etc/passwd")
-        .and_then(|table| user_name(&table, uid))
-        .unwrap_or_default();
+    let name = read("/etc/passwd").and_then(|table| user_name(&table, uid)).unwrap_or_default();
     let range = |file| read(file).and_then(|table| range(&table, &name, uid));
     let (state, found) = match (range("/etc/subuid"), range("/etc/subgid")) {
         (Some(users), Some(groups)) => (State::Yes, format!("uids {users}, gids {groups}")),
-        _ => (
-            State::No,
-            format!("no range for uid {uid} in /etc/subuid and /etc/subgid"),
-        ),
+        _ => (State::No, format!("no range for uid {uid} in /etc/subuid and /etc/subgid")),
     };
     Fact::new("subids", state, found, means)
         .or_else("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER")
@@ -191,13 +163,8 @@ fn strace() -> Fact {
         Attempt::NotTried(_) => State::No,
         _ => attempt.state(),
     };
-    Fact::new(
-        "strace",
-        state,
-        attempt.found(),
-        "a second witness of every system call",
-    )
-    .or_else("sudo apt-get install strace")
+    Fact::new("strace", state, attempt.found(), "a second witness of every system call")
+        .or_else("sudo apt-get install strace")
 }
 
 fn ptrace_scope() -> Fact {

@@ -21,29 +21,16 @@ pub(crate) fn facts() -> Vec<Fact> {
 
 fn part(name: &'static str, file: &str, means: &'static str) -> Fact {
     let there = program(file).is_some();
-    let found = if there {
-        file.to_owned()
-    } else {
-        format!("no {file}")
-    };
+    let found = if there { file.to_owned() } else { format!("no {file}") };
     Fact::new(name, yes_if(there), found, means)
 }
 
 /// The guests' first program is a shell script, and its shell must be where the script says.
 fn busybox() -> Fact {
     let there = Path::new("/bin/busybox").exists();
-    let found = if there {
-        "/bin/busybox"
-    } else {
-        "no /bin/busybox"
-    };
-    Fact::new(
-        "busybox",
-        yes_if(there),
-        found,
-        "the first program in both labs",
-    )
-    .or_else("sudo apt-get install busybox-static")
+    let found = if there { "/bin/busybox" } else { "no /bin/busybox" };
+    Fact::new("busybox", yes_if(there), found, "the first program in both labs")
+        .or_else("sudo apt-get install busybox-static")
 }
 
 fn qemu_kernel() -> Fact {
@@ -63,10 +50,5 @@ fn kvm() -> Fact {
         Ok(_) => "/dev/kvm".to_owned(),
         Err(error) => format!("/dev/kvm: {error}"),
     };
-    Fact::new(
-        "kvm",
-        yes_if(open.is_ok()),
-        found,
-        "not needed: the labs compute in software",
-    )
+    Fact::new("kvm", yes_if(open.is_ok()), found, "not needed: the labs compute in software")
 }

@@ -52,13 +52,7 @@ impl Fact {
         found: impl Into<String>,
         means: &'static str,
     ) -> Self {
-        Self {
-            name,
-            state,
-            found: found.into(),
-            means,
-            fix: String::new(),
-        }
+        Self { name, state, found: found.into(), means, fix: String::new() }
     }
 
     /// What to do about it, unless it is there.
@@ -77,9 +71,7 @@ fn yes_if(there: bool) -> State {
 
 /// A small file of the kernel's without its last newline, if it is there and we may read it.
 fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path)
-        .ok()
-        .map(|text| text.trim_end().to_owned())
+    fs::read_to_string(path).ok().map(|text| text.trim_end().to_owned())
 }
 
 /// Where the program is that a shell would start.
@@ -103,10 +95,7 @@ impl Attempt {
         let Some(program) = program(words[0]) else {
             return Self::NotTried(words[0]);
         };
-        let output = Command::new(program)
-            .args(&words[1..])
-            .stdin(Stdio::null())
-            .output();
+        let output = Command::new(program).args(&words[1..]).stdin(Stdio::null()).output();
         match output {
             Ok(output) if output.status.success() => Self::Worked,
             Ok(output) => {
@@ -141,19 +130,13 @@ mod tests {
     #[test]
     fn an_attempt_says_how_it_went() {
         assert_eq!(Attempt::at(&["sh", "-c", "exit 0"]).state(), State::Yes);
-        assert_eq!(
-            Attempt::at(&["sh", "-c", "echo why >&2; false"]).found(),
-            "tried: why"
-        );
+        assert_eq!(Attempt::at(&["sh", "-c", "echo why >&2; false"]).found(), "tried: why");
         assert_eq!(Attempt::at(&["no-such-program"]).state(), State::Unknown);
     }
 
     #[test]
     fn only_what_is_missing_needs_a_fix() {
         assert_eq!(Fact::new("x", State::Yes, "", "").or_else("fix").fix, "");
-        assert_eq!(
-            Fact::new("x", State::Partly, "", "").or_else("fix").fix,
-            "fix"
-        );
+        assert_eq!(Fact::new("x", State::Partly, "", "").or_else("fix").fix, "fix");
     }
 }
