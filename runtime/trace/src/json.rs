@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Event;
 
-/// The version that [`line`] writes.
+/// The version that [`line()`] writes.
 pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
