@@ -66,7 +66,8 @@ pub(crate) fn book(sources: &Sources) -> Result<Report> {
         report.complaints.extend(unused(sources, &used));
     }
     for orphan in check::orphans(sources)? {
-        report.complaints.push(format!("{}: no scene makes this golden", orphan.display()));
+        let path = orphan.strip_prefix(&sources.root).unwrap_or(&orphan).display().to_string();
+        report.complaints.push(format!("{path}: no scene makes this golden"));
     }
     Ok(report)
 }

@@ -24,9 +24,9 @@ fn text(card: &Card, sources: &Sources) -> String {
         fence("rust,ignore", card.signature),
     );
     out.push_str(&format!(
-        "<p class=\"card-facts\">man {} · since {} · <a href=\"{}\">{}</a></p>\n\n",
-        escape(card.man),
-        escape(card.since),
+        "<div class=\"card-facts\">\n\nman {} · since {} · <a href=\"{}\">{}</a>\n\n</div>\n\n",
+        card.man,
+        card.since,
         escape(&sources.link(&path)),
         escape(&path),
     ));
