@@ -83,6 +83,8 @@ pub const CASES: &[Case] = &[
     case("ch1-spawn-signal", "chapter1", &["spawn", "--", "sh", "-c", "kill -TERM $$"]).exits(143),
     case("ch1-spawn-missing", "chapter1", &["spawn", "--", "no-such-program"]).exits(127),
     case("ch1-spawn-no-program", "chapter1", &["spawn", "--", "/etc/passwd"]).exits(126),
+    case("ch1-spawn-real-time-signal", "chapter1", &["spawn", "--", "sh", "-c", "kill -40 $$"])
+        .exits(168),
     case("ch1-zombie", "chapter1", &["zombie"]),
     case("ch1-orphan", "chapter1", &["orphan"]).varies(),
     case("ch1-leak", "chapter1", &["leak"]),

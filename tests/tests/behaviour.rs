@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 type Named = (&'static str, fn(Place));
 
 fn window(place: Place) -> Vec<Trial> {
-    let tests: [Named; 16] = [
+    let tests: [Named; 26] = [
         ("step-into-pid-1", step_into_pid_1),
         ("step-shows-what-changed", step_shows_what_changed),
         ("break-at-a-call", break_at_a_call),
@@ -48,6 +48,16 @@ fn window(place: Place) -> Vec<Trial> {
         ("wrong-flags", wrong_flags),
         ("exit-codes", exit_codes),
         ("no-user-namespaces", no_user_namespaces),
+        ("long-command-line", long_command_line),
+        ("terminated", terminated),
+        ("interrupted-program", interrupted_program),
+        ("interrupted-pid-1", interrupted_pid_1),
+        ("full-disk", full_disk),
+        ("no-reader", no_reader),
+        ("no-proc", no_proc),
+        ("abort-ends-grandchildren", abort_ends_grandchildren),
+        ("commands-leave-standard-input", commands_leave_standard_input),
+        ("few-files", few_files),
     ];
     let trial = |(name, test): Named| {
         let name = format!("window/{}/{name}", place.name());
@@ -98,7 +108,18 @@ fn step_shows_what_changed(place: Place) {
     assert!(writes.contains("setgroups: allow → deny"), "{writes}");
     assert!(writes.contains("uid map: \"\" → \"0 "), "{writes}");
     assert!(changed("mount").contains("mount at /proc"), "{}", changed("mount"));
+    let about_another = mapped_from_outside(place);
+    assert!(about_another.contains("in the process that it is about"), "{about_another}");
+    assert!(about_another.contains("uid map: \"\" → \"0 "), "{about_another}");
     assert!(changed("mount").contains("+ proc, rw,nosuid,nodev,noexec"), "{}", changed("mount"));
+}
+
+/// In chapter 3 it is the parent that writes the maps of its child.
+fn mapped_from_outside(place: Place) -> String {
+    let run = Run::new(place, "chapter3").under(["sh", "-c", "yes '' | \"$@\"", "sh"]);
+    let ran = run.flags(["--step", "--commands", "-"]).go();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    changes_after(&ran, "write")
 }
 
 /// All changes that were seen right after requests of one name, as text.
@@ -186,6 +207,9 @@ fn fail_the_nth(place: Place) {
     let ran = Run::new(place, "chapter2").flags(["--fail", "prctl:9=EINVAL"]).args(THREE).go();
     assert_eq!(ran.code, 0);
     assert!(ran.stderr.contains("there were only 2 such requests"), "{}", ran.stderr);
+    let run = Run::new(place, "chapter2").flags(["--break", "mont", "--commands", "/dev/null"]);
+    let ran = run.args(THREE).go();
+    assert!(ran.stderr.contains("--break mont: there was no such request"), "{}", ran.stderr);
 }
 
 fn explain(place: Place) {
@@ -217,7 +241,10 @@ fn json_on_standard_error(place: Place) {
 }
 
 fn wrong_flags(place: Place) {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
+        (&["--commands", "/dev/null"], "add --step or --break"),
+        (&["--trace", "off", "--trace-file", "x"], "there is no trace to write"),
+        (&["--step", "--trace", "json", "--commands", "/dev/null"], "add --trace-file"),
         (&["--fail", "mount"], "it ends with the errno to refuse with"),
         (&["--fail", "mount=ENOTHING"], "is no errno"),
         (&["--kill-at", "child"], "name the process and count"),
@@ -236,8 +263,10 @@ fn wrong_flags(place: Place) {
 }
 
 fn exit_codes(place: Place) {
-    let cases: [(&[&str], i32); 6] = [
+    let cases: [(&[&str], i32); 8] = [
         (&["true"], 0),
+        (&["sh", "-c", "kill -40 $$"], 168),
+        (&[""], 127),
         (&["sh", "-c", "exit 42"], 42),
         (&["sh", "-c", "kill -KILL $$"], 137),
         (&["no-such-program"], 127),
@@ -275,4 +304,122 @@ fn no_user_namespaces(place: Place) {
     assert_eq!(ran.code, 125, "{}", ran.stderr);
     assert!(ran.error().contains("ENOSPC (user or pid namespaces are nested too deeply"));
     assert!(ran.error().contains("/proc/sys/user"), "{}", ran.stderr);
+}
+
+fn long_command_line(place: Place) {
+    let many: Vec<String> = (1..40_000).map(|n| n.to_string()).collect();
+    let run = Run::new(place, "chapter1").args(["spawn", "--", "true"]).args(many);
+    let ran = run.go();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let golden = trace::golden::text(&ran.events);
+    assert!(golden.contains("... 39744 more]"), "what is left out is counted");
+}
+
+const CLEANS_UP: &str =
+    "trap 'echo cleaning up; exit 3' INT TERM; echo ready; while :; do sleep 0.05; done";
+
+/// Starts a program that says when it is ready, sends a signal, and waits for the end.
+fn signalled(run: Run, signal: Signal, everybody: bool) -> Ran {
+    let mut first = run.start();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let output = run.folder().join("stdout");
+    while !fs::read_to_string(&output).is_ok_and(|text| text.contains("ready")) {
+        assert!(Instant::now() < deadline, "it does not start");
+        sleep(Duration::from_millis(2));
+    }
+    // The program is ready a moment before all that started it are back to waiting.
+    sleep(Duration::from_millis(200));
+    let first_pid = i32::try_from(first.id()).expect("pids fit into an i32");
+    let pids = if everybody { run.processes() } else { vec![first_pid] };
+    for pid in pids {
+        let _ = kill(Pid::from_raw(pid), signal, "do what a terminal or a manager does");
+    }
+    let status = wait(&mut first, Duration::from_secs(5)).expect("it ends");
+    run.look(status)
+}
+
+/// SIGTERM to the one who waits is for the program it waits for.
+fn terminated(place: Place) {
+    for args in [&["unshare", "-r"][..], &["unshare", "-rpf"], &["unshare", "-rf"]] {
+        let run = Run::new(place, "chapter2").args(args).args(["sh", "-c", CLEANS_UP]);
+        let ran = signalled(run, Signal::SIGTERM, false);
+        assert!(ran.stdout.contains("cleaning up"), "{args:?}: {}", ran.stdout);
+        assert_eq!(ran.code, 3, "{args:?}: {}", ran.stderr);
+        nothing_left(&ran);
+    }
+}
+
+/// Ctrl-C goes to everybody; a program that handles it is not ended by its watchers.
+fn interrupted_program(place: Place) {
+    for args in [&["unshare", "-r"][..], &["unshare", "-rpf"]] {
+        let run = Run::new(place, "chapter2").args(args).args(["sh", "-c", CLEANS_UP]);
+        let ran = signalled(run, Signal::SIGINT, true);
+        assert!(ran.stdout.contains("cleaning up"), "{args:?}: {}", ran.stdout);
+        nothing_left(&ran);
+    }
+}
+
+/// Pid 1 does not feel a signal that it has no handler for; Ctrl-C ends it all the same.
+fn interrupted_pid_1(place: Place) {
+    let script = "echo ready; exec sleep 60";
+    let run = Run::new(place, "chapter2").args(["unshare", "-rpf", "sh", "-c", script]);
+    let ran = signalled(run, Signal::SIGINT, true);
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    nothing_left(&ran);
+}
+
+fn full_disk(place: Place) {
+    let run = Run::new(place, "chapter1").untraced().flags(["--trace-file", "/dev/full"]);
+    let ran = run.go();
+    assert_eq!(ran.code, 0);
+    assert!(ran.stderr.contains("note: the trace is incomplete"), "{}", ran.stderr);
+}
+
+/// Whoever reads the trace goes away: the program does not.
+fn no_reader(place: Place) {
+    let under = ["bash", "-c", "exec 2> >(exec true); sleep 0.1; exec \"$@\"", "bash"];
+    let ran = Run::new(place, "chapter1").untraced().under(under).args(["zombie"]).go();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("its status was taken:  gone"), "{}", ran.stdout);
+}
+
+/// Where /proc shows another pid namespace, what cannot be known is not said.
+fn no_proc(place: Place) {
+    let under = ["unshare", "-rpf"];
+    let ran = Run::new(place, "chapter1").under(under).args(["spawn", "--", "true"]).go();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let golden = trace::golden::text(&ran.events);
+    assert!(golden.contains("[\"true\"], environ) = ?"), "{golden}");
+    let flags = ["--step", "--commands", "/dev/null"];
+    let ran = Run::new(place, "chapter1").under(under).flags(flags).args(["zombie"]).go();
+    assert_eq!(ran.code, 125);
+    assert!(ran.error().contains("mount proc first"), "{}", ran.stderr);
+}
+
+fn abort_ends_grandchildren(place: Place) {
+    let under = ["sh", "-c", "{ sleep 0.5; echo abort; } | \"$@\"", "sh"];
+    let run = Run::new(place, "chapter2").under(under);
+    let run = run.flags(["--break", "waitid", "--commands", "-"]);
+    let ran = run.args(["unshare", "-rf", "--", "sh", "-c", "sleep 55; :"]).go();
+    assert_eq!(ran.code, 125, "{}", ran.stderr);
+    nothing_left(&ran);
+}
+
+fn commands_leave_standard_input(place: Place) {
+    let under = ["sh", "-c", "printf 'continue\\nfor the program\\n' | \"$@\"", "sh"];
+    let run = Run::new(place, "chapter1").under(under).flags(["--step", "--commands", "-"]);
+    let ran = run.args(["spawn", "--", "cat"]).go();
+    assert_eq!(ran.stdout, "for the program\n", "{}", ran.stderr);
+}
+
+/// Few files may be open: what a chapter shows stays the same.
+fn few_files(place: Place) {
+    for limit in ["40", "300"] {
+        let under = ["sh", "-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"];
+        let run = Run::new(place, "chapter1").under(under);
+        let ran = run.args(["leak", "--without", "close-the-rest"]).go();
+        assert_eq!(ran.stdout, "the key is under the mat\n", "{limit}: {}", ran.stderr);
+        let run = Run::new(place, "chapter2").under(under).args(THREE);
+        assert_eq!(run.go().code, 0, "with {limit} files");
+    }
 }

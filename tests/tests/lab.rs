@@ -44,7 +44,7 @@ fn passes(name: &str, filter: &str) {
     command.arg("--env").arg(format!("PORTHOLE_BIN={}", bin.display()));
     command.arg("--env").arg(format!("INSTA_WORKSPACE_ROOT={}", workspace.display()));
     command.args(["--env", "INSTA_UPDATE=no", "--env", "PORTHOLE_IN_LAB=1"]);
-    command.args(["--cwd", "/", "--"]).arg(suite).args(["--test-threads", "1", filter]);
+    command.arg("--cwd").arg(&workspace).arg("--").arg(suite).args(["--test-threads", "1", filter]);
     let output = command.output().expect("the lab can be run");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));

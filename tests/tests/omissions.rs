@@ -48,6 +48,9 @@ const STEPS: &[Step] = &[
     step("take a name", "chapter2", &[], Check::SaysAmongOthers("inside:          porthole")),
     step("tie to the parent", "chapter2", &["unshare", "-r", "sleep", "60"], DiesWithParent),
     step("tie to the parent", "chapter2", &["unshare", "-rpf", "sleep", "60"], DiesWithParent),
+    step("tie again", "chapter2", &["unshare", "-S", "7", "sleep", "60"], DiesWithParent).as_root(),
+    step("tie again", "chapter2", &["unshare", "-f", "-G", "7", "sleep", "60"], DiesWithParent)
+        .as_root(),
     step(
         "tie to the parent",
         "chapter2",

@@ -28,13 +28,14 @@ fn join_and_run(
     kinds: Namespaces,
     command: &[OsString],
 ) -> Result<u8> {
-    step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     let target = step_giving("open the process", || {
         pidfd_open(pid, "mean this process, even if another one gets its number")
     })?;
     step("join its namespaces", || {
         setns_of_process(target.as_fd(), kinds, "have the same names as the process")
     })?;
+    // Not before: joining a user namespace changes rights, and with that the kernel forgets the tie.
+    step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     let inside = step_giving("make a member", || {
         let why = "have a process that is born in the pid namespace that we joined";
         spawn("member", Birth::default(), why, |parent| live_inside(parent, command))

@@ -30,7 +30,7 @@ pub(crate) struct Unshare {
     /// New root of the cgroup tree
     #[arg(short = 'C', long)]
     pub(crate) cgroup: bool,
-    /// New boot and monotonic clocks, for the children: add --fork
+    /// New boot and monotonic clocks
     #[arg(short = 'T', long)]
     pub(crate) time: bool,
     /// Be root in the new user namespace (implies --user)

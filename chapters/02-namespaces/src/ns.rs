@@ -8,6 +8,7 @@ use primitives::{
     Error, KINDS, Namespace, Pid, Result, Status, inode_of, namespaces_of, open_namespace,
     owner_uid, parent_of, read_small,
 };
+use trace::escape;
 
 const HOLDS: [(&str, &str); 8] = [
     ("cgroup", "which cgroup looks like the root"),
@@ -103,7 +104,7 @@ fn people(processes: &[Pid]) -> String {
     let Some(first) = processes.first() else {
         return "no process, kept by those below".into();
     };
-    let name = field(*first, "Name:").unwrap_or_else(|| "ended".into());
+    let name = escape(&field(*first, "Name:").unwrap_or_else(|| "ended".into()));
     match processes.len() {
         1 => format!("{first} {name}"),
         count => format!("{first} {name} and {} more", count - 1),

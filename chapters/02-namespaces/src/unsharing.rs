@@ -37,7 +37,7 @@ fn leave_and_run(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
         cut_mount_ties(wanted)?;
     }
     if !wanted.forks() {
-        return set_up_and_become(wanted);
+        return set_up_and_become(parent, wanted);
     }
     let init = step_giving("make the first process", || {
         let why = "have a process that is born in the new pid namespace, as number 1";
@@ -51,7 +51,7 @@ fn leave_and_run(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
 
 fn live_inside(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
     step("tie to the parent", || parent.tie(kill_signal(wanted)?, TIE))?;
-    set_up_and_become(wanted)
+    set_up_and_become(parent, wanted)
 }
 
 const TIE: &str = "end when the one that watches over it ends";
@@ -99,7 +99,7 @@ fn cut_mount_ties(wanted: &Unshare) -> Result<()> {
 }
 
 // ANCHOR: set_up
-fn set_up_and_become(wanted: &Unshare) -> Result<u8> {
+fn set_up_and_become(parent: &ToParent, wanted: &Unshare) -> Result<u8> {
     if let Some(root) = &wanted.root {
         step("change the root", || chroot(root, "see that directory as the root"))?;
         step("enter the root", || chdir(Path::new("/"), "not keep a foot outside of it"))?;
@@ -110,7 +110,7 @@ fn set_up_and_become(wanted: &Unshare) -> Result<u8> {
     if let Some(place) = &wanted.mount_proc {
         step("mount proc", || mount_proc(place))?;
     }
-    change_ids(wanted)?;
+    change_ids(parent, wanted)?;
     let command = command(wanted);
     step_giving("become the program", || become_program(&command, "run what was asked for"))
 }
@@ -122,7 +122,7 @@ fn mount_proc(place: &Path) -> Result<()> {
 // ANCHOR_END: set_up
 
 /// Groups first: who is not root any more may not change them.
-fn change_ids(wanted: &Unshare) -> Result<()> {
+fn change_ids(parent: &ToParent, wanted: &Unshare) -> Result<()> {
     if let Some(gid) = wanted.setgid {
         step("drop the groups", || setgroups(&[], "keep no right of a group we had outside"))?;
         step("change the group", || setresgid(gid, "run as the group that was asked for"))?;
@@ -130,7 +130,11 @@ fn change_ids(wanted: &Unshare) -> Result<()> {
     if let Some(uid) = wanted.setuid {
         step("change the user", || setresuid(uid, "run as the user that was asked for"))?;
     }
-    Ok(())
+    if wanted.setgid.is_none() && wanted.setuid.is_none() {
+        return Ok(());
+    }
+    // The kernel has forgotten the tie with the change: whoever gets other rights is its own master.
+    step("tie again", || parent.tie(kill_signal(wanted)?, TIE))
 }
 
 fn command(wanted: &Unshare) -> Vec<OsString> {
@@ -144,7 +148,8 @@ fn command(wanted: &Unshare) -> Vec<OsString> {
 /// nothing outlives the one that watches.
 fn kill_signal(wanted: &Unshare) -> Result<Signal> {
     let name = wanted.kill_child.as_deref().unwrap_or("SIGKILL");
-    name.parse().map_err(|_| {
+    let full = if name.starts_with("SIG") { name.to_string() } else { format!("SIG{name}") };
+    full.parse().map_err(|_| {
         Error::Unusable(format!("--kill-child={name}: write the signal as in signal(7): SIGTERM"))
     })
 }
@@ -158,7 +163,9 @@ fn check(wanted: &Unshare) -> Result<()> {
         return refuse("--setgroups=deny is said of a new user namespace: add --user");
     }
     if wanted.setgroups == Some(Setgroups::Allow) && wanted.group_inside(0).is_some() {
-        return refuse("--setgroups=allow and a mapped group exclude each other without root");
+        return refuse(
+            "--setgroups=allow: a group is mapped here by the one who gives up changing groups for it",
+        );
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags};
@@ -46,7 +47,10 @@ impl ToArg for String {
 
 impl ToArg for Path {
     fn to_arg(&self) -> Arg {
-        Arg::Path(self.to_string_lossy().into_owned())
+        match self.to_str() {
+            Some(path) => Arg::Path(path.to_string()),
+            None => Arg::Bytes(self.as_os_str().as_bytes().to_vec()),
+        }
     }
 }
 
@@ -58,7 +62,7 @@ impl ToArg for PathBuf {
 
 impl ToArg for OsStr {
     fn to_arg(&self) -> Arg {
-        Arg::Text(self.to_string_lossy().into_owned())
+        Arg::from_bytes(self.as_bytes())
     }
 }
 

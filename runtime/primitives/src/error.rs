@@ -68,7 +68,10 @@ impl Error {
             Error::NotFound { .. } => NOT_FOUND,
             Error::NotExecutable { .. } => CANNOT_EXECUTE,
             Error::Child(failure) => failure.code,
-            Error::Request(refusal) if refusal.call == "execve" => CANNOT_EXECUTE,
+            Error::Request(refusal) if refusal.call == "execve" => match refusal.errno {
+                Errno::ENOENT => NOT_FOUND,
+                _ => CANNOT_EXECUTE,
+            },
             _ => OWN_FAILURE,
         }
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -31,8 +32,10 @@ use crate::window::{self, Verdict};
 /// - ENOENT: the file is not there, or the interpreter that it names in its first line or its ELF
 ///   header is not
 /// - EACCES: the file may not be executed, or lies on a mount with noexec
-/// - ENOEXEC: the file is no program of a format that this kernel knows
-/// - E2BIG: the arguments and the environment together are too long
+/// - ENOEXEC: the file is no program of a format that this kernel knows; a script names its
+///   interpreter in its first line, as in #!/bin/sh
+/// - E2BIG: the arguments and the environment together are too long, or one of them alone is longer
+///   than 128 KiB
 #[track_caller]
 pub fn execve(
     program: &Path,
@@ -123,8 +126,17 @@ pub fn find_program(program: &OsStr, search: &OsStr) -> Result<PathBuf> {
         return match executable(&path) {
             Ok(true) => Ok(path),
             Ok(false) => Err(not_executable(&shown, &path)),
-            Err(_) => Err(Error::NotFound { program: shown, searched: "the file system".into() }),
+            Err(error) if is_missing(&error) => {
+                Err(Error::NotFound { program: shown, searched: "the file system".into() })
+            }
+            Err(error) => Err(Error::NotExecutable { program: shown, why: error.to_string() }),
         };
+    }
+    if program.is_empty() {
+        return Err(Error::NotFound {
+            program: shown,
+            searched: "PATH, for it has no name".into(),
+        });
     }
     let candidates = std::env::split_paths(search).map(|directory| directory.join(program));
     let mut refused = None;
@@ -149,6 +161,10 @@ fn executable(path: &Path) -> std::io::Result<bool> {
     Ok(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 fn not_executable(program: &str, path: &Path) -> Error {
     let why = match path.is_dir() {
         true => "it is a directory".to_string(),
@@ -159,15 +175,14 @@ fn not_executable(program: &str, path: &Path) -> Error {
 
 /// Whether the process has run an execve since it was made. The kernel keeps this as a flag
 /// (PF_FORKNOEXEC), also for a process that has ended, until its status is taken.
-pub(crate) fn has_execed(pid: i32) -> bool {
+pub(crate) fn has_execed(pid: i32) -> Option<bool> {
     const PF_FORKNOEXEC: u64 = 0x40;
     const FLAGS: usize = 6;
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The second field is a name and may hold blanks and brackets; the ninth is the flags.
-    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(FLAGS));
-    flags.and_then(|text| text.parse::<u64>().ok()).is_some_and(|flags| flags & PF_FORKNOEXEC == 0)
+    if !window::proc_is_ours() {
+        return None;
+    }
+    let flags: u64 = crate::process::stat_field(pid, FLAGS)?;
+    Some(flags & PF_FORKNOEXEC == 0)
 }
 
 #[cfg(test)]

@@ -39,6 +39,13 @@ pub struct Call {
     pub args: Vec<Arg>,
 }
 
+impl Call {
+    /// A request, with arguments cut down to what a record holds.
+    pub fn new(name: &'static str, primitive: &'static str, args: Vec<Arg>) -> Call {
+        Call { name, primitive, args: args.into_iter().map(Arg::clipped).collect() }
+    }
+}
+
 /// Describes a request; nothing is put into words before somebody wants to read them.
 ///
 /// `call!("sethostname", name)`, or `call!("mount" as "mount_bind", …)` where one call of the kernel
@@ -46,11 +53,7 @@ pub struct Call {
 #[macro_export]
 macro_rules! call {
     ($name:literal as $primitive:literal $(, $arg:expr)* $(,)?) => {
-        || $crate::Call {
-            name: $name,
-            primitive: $primitive,
-            args: vec![$($crate::ToArg::to_arg(&$arg)),*],
-        }
+        || $crate::Call::new($name, $primitive, vec![$($crate::ToArg::to_arg(&$arg)),*])
     };
     ($name:literal $(, $arg:expr)* $(,)?) => {
         $crate::call!($name as $name $(, $arg)*)
@@ -246,6 +249,12 @@ impl Shown for OwnedFd {
 impl Shown for PathBuf {
     fn shown(&self) -> Arg {
         self.to_arg()
+    }
+}
+
+impl Shown for i32 {
+    fn shown(&self) -> Arg {
+        Arg::Number(i64::from(*self))
     }
 }
 

@@ -49,6 +49,7 @@ impl ToArg for IdMap {
 /// - EPERM: without CAP_SETUID in the namespace above one may map oneself alone, on a single line; or
 ///   the map was written before
 /// - EACCES: the process has ended
+/// - ENOENT: the process has ended, and its status was taken
 /// - EINVAL: the lines overlap, or there are too many, or one is no triple of numbers
 #[track_caller]
 pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {
@@ -63,6 +64,7 @@ pub fn write_uid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Resu
 /// - EPERM: without CAP_SETGID in the namespace above, first write "deny" to setgroups; then one may
 ///   map one's own group alone; or the map was written before
 /// - EACCES: the process has ended
+/// - ENOENT: the process has ended, and its status was taken
 /// - EINVAL: the lines overlap, or there are too many, or one is no triple of numbers
 #[track_caller]
 pub fn write_gid_map(pid: Option<Pid>, map: &[IdMap], why: &'static str) -> Result<()> {

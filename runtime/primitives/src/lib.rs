@@ -24,6 +24,7 @@ mod namespaces;
 mod process;
 mod program;
 mod shared;
+mod signals;
 mod spawn;
 mod wait;
 mod window;

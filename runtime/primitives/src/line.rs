@@ -79,19 +79,21 @@ impl Line {
         ends().push(self.0.as_raw_fd());
     }
 
-    pub(crate) fn say(&self, message: &Message) -> std::result::Result<(), Errno> {
+    /// Sends a message; how many bytes it had.
+    pub(crate) fn say(&self, message: &Message) -> std::result::Result<usize, Errno> {
         let bytes = serde_json::to_vec(message).expect("messages hold only text and numbers");
-        send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).map(drop)
+        send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL)
     }
 
-    /// The next message; `None` when the other end is closed.
-    pub(crate) fn hear(&self) -> std::result::Result<Option<Message>, Errno> {
+    /// The next message, with its bytes; `None` when the other end is closed.
+    pub(crate) fn hear(&self) -> std::result::Result<Option<(Message, usize)>, Errno> {
         let mut buffer = vec![0; LARGEST];
         let length = window::receive(self.0.as_fd(), &mut buffer)?;
         if length == 0 {
             return Ok(None);
         }
-        serde_json::from_slice(&buffer[..length]).map(Some).map_err(|_| Errno::EBADMSG)
+        let message = serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::EBADMSG)?;
+        Ok(Some((message, length)))
     }
 
     /// Whether a message, or the end, is here already.
@@ -148,13 +150,19 @@ impl ToParent {
     ///
     /// - man: recv(2), unix(7)
     /// - since: Linux 2.6.4 for packets that keep their bounds
-    /// - ECONNRESET: the parent ended before it let this process go on
+    /// - EBADMSG: what came is no message of ours
     #[track_caller]
     pub fn wait(&self, why: &'static str) -> Result<()> {
-        perform(call!("recvfrom" as "wait", self.0.as_fd(), "Go"), why, || match self.0.hear()? {
-            Some(Message::Go) => Ok(()),
-            _ => Err(Errno::ECONNRESET),
-        })
+        let call = call!("recvfrom" as "wait", self.0.as_fd(), "Go");
+        let mut heard = None;
+        perform(call, why, || {
+            heard = self.0.hear()?;
+            Ok(heard.as_ref().map_or(0, |(_, length)| *length))
+        })?;
+        match heard {
+            Some((Message::Go, _)) => Ok(()),
+            _ => Err(Error::Lost { role: "parent".into(), how: "its line is closed".into() }),
+        }
     }
 
     /// Says that this process has come to a meeting point.
@@ -165,12 +173,13 @@ impl ToParent {
     #[track_caller]
     pub fn arrive(&self, point: &'static str, why: &'static str) -> Result<()> {
         let at = Message::At(point.to_string());
-        perform(call!("sendto" as "arrive", self.0.as_fd(), point), why, || self.0.say(&at))
+        let call = call!("sendto" as "arrive", self.0.as_fd(), point);
+        perform(call, why, || self.0.say(&at)).map(drop)
     }
 
     pub(crate) fn wait_for_go(&self) -> Result<()> {
         match self.0.hear() {
-            Ok(Some(Message::Go)) => Ok(()),
+            Ok(Some((Message::Go, _))) => Ok(()),
             _ => Err(Error::Lost { role: "parent".into(), how: "its line is closed".into() }),
         }
     }

@@ -113,7 +113,8 @@ pub fn umount(target: &Path, flags: MntFlags, why: &'static str) -> Result<()> {
 /// - since: Linux 2.3.41
 /// - EINVAL: the new root must be a mount point: bind it onto itself first; neither it nor its parent
 ///   mount may be shared, and the old place must lie at or below the new root
-/// - EBUSY: the new root is the root already
+/// - EBUSY: the new root, or the old place, lies on the root mount of now: bind the new root onto itself
+///   first
 /// - EPERM: this needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace
 #[track_caller]
 pub fn pivot_root(new_root: &Path, put_old: &Path, why: &'static str) -> Result<()> {

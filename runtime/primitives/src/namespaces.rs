@@ -60,12 +60,12 @@ impl ToArg for Namespaces {
 /// Leaves namespaces that are shared with others, for new ones of this process alone.
 ///
 /// For pid and time namespaces it is the *children* made from now on that are in the new one: a
-/// process keeps its number and its clocks for as long as it lives.
+/// process keeps its number for as long as it lives. (It gets the new clocks with its next execve.)
 ///
 /// - man: unshare(2), namespaces(7)
 /// - since: Linux 2.6.16; user namespaces without root since 3.8
-/// - EPERM: only root may, or who makes a new user namespace in the same call (CLONE_NEWUSER); some
-///   systems forbid that too
+/// - EPERM: only root may, or who makes a new user namespace in the same call (CLONE_NEWUSER, --user);
+///   that may be forbidden too, in a chroot or by this system: see lab doctor
 /// - EINVAL: a process with several threads cannot leave its user or pid namespace; or the kernel was
 ///   built without this kind
 /// - ENOSPC: user or pid namespaces are nested too deeply (more than 32 levels), or there are too many

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::str::FromStr;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal};
@@ -127,8 +128,9 @@ pub fn close_range_on_exec(first: u32, why: &'static str) -> Result<()> {
 pub fn dup2(fd: BorrowedFd<'_>, number: i32, why: &'static str) -> Result<()> {
     perform(call!("dup2", fd, Arg::Fd(number)), why, || {
         // SAFETY: whoever has `number` shall have `fd` instead; the standard streams are not owned.
-        Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop)
+        Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), number) })
     })
+    .map(drop)
 }
 
 /// Lets SIGPIPE end this process again, and every program that it becomes.
@@ -163,9 +165,31 @@ pub(crate) fn from_rustix(errno: rustix::io::Errno) -> Errno {
     Errno::from_raw(errno.raw_os_error())
 }
 
+/// A field of `/proc/PID/stat`, counted from the state, which is 0. The name before it may hold
+/// blanks and brackets.
+pub(crate) fn stat_field<T: FromStr>(pid: i32, field: usize) -> Option<T> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(field)?.parse().ok()
+}
+
+/// All that a process has made, and what those have made, from the top down.
+pub(crate) fn descendants(pid: Pid) -> Vec<Pid> {
+    let mut found = children_of(pid);
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        found.extend(children_of(pid));
+        next += 1;
+    }
+    found
+}
+
 /// The pids of this process's children that have not been waited for.
 pub fn children() -> Vec<Pid> {
-    let pid = nix::unistd::getpid();
+    children_of(nix::unistd::getpid())
+}
+
+fn children_of(pid: Pid) -> Vec<Pid> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }

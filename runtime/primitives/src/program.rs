@@ -36,7 +36,7 @@ fn conclude(result: Result<Status>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
-            eprintln!("error: {error}");
+            window::out::say(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

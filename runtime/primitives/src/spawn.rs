@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -23,6 +23,7 @@ use crate::gate::{is_watched, perform, perform_for, rescue};
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
 use crate::process;
+use crate::signals;
 use crate::wait::{self, Status, Waited};
 use crate::window;
 
@@ -103,7 +104,6 @@ pub fn fork(
 
 /// The one clone3; the child's pid and pidfd in the parent, 0 in the child.
 fn clone3(birth: Birth<'_>) -> std::result::Result<(i32, Option<OwnedFd>), Errno> {
-    use std::os::fd::AsRawFd;
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is a plain structure of numbers, for which all zeros means "nothing asked".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -237,19 +237,33 @@ impl Child {
     ///
     /// - man: recv(2), unix(7)
     /// - since: Linux 2.6.4 for packets that keep their bounds
-    /// - ECONNRESET: the child ended before it came there
-    /// - EPROTO: the child has come to another point
+    /// - EBADMSG: what came is no message of ours
     #[track_caller]
     pub fn meet(&mut self, point: &str, why: &'static str) -> Result<()> {
-        let heard = self.hear()?;
-        let Some(line) = self.line.as_ref() else {
-            let how = self.reap("learn how it ended")?.to_string();
-            return Err(Error::Lost { role: self.role.to_string(), how });
+        let Some(fd) = self.line.as_ref().map(|line| Arg::Fd(line.as_fd().as_raw_fd())) else {
+            return Err(self.lost("its line is closed already".to_string()));
         };
-        perform(call!("recvfrom" as "meet", line.as_fd(), point), why, || match heard {
+        let call = call!("recvfrom" as "meet", fd, point);
+        let mut heard = None;
+        perform(call, why, || {
+            let (message, length) = self.listen()?;
+            heard = message;
+            Ok(length)
+        })?;
+        match self.conclude(heard)? {
             Some(Message::At(reached)) if reached == point => Ok(()),
-            _ => Err(Errno::EPROTO),
-        })
+            Some(Message::At(reached)) => {
+                Err(self.lost(format!("it waits at {reached:?} and not at {point:?}")))
+            }
+            _ => {
+                let how = self.reap("learn how it ended")?.to_string();
+                Err(self.lost(how))
+            }
+        }
+    }
+
+    fn lost(&self, how: String) -> Error {
+        Error::Lost { role: self.role.to_string(), how }
     }
 
     /// Lets the child go on from where it waits: a write to the line.
@@ -264,7 +278,7 @@ impl Child {
         };
         let call = call!("sendto" as "release", line.as_fd(), "Go");
         let result = perform(call, why, || line.say(&Message::Go));
-        self.blame(result)
+        self.blame(result.map(drop))
     }
 
     /// Does our part of something while the child does its own. Where both fail, the child's failure
@@ -289,7 +303,7 @@ impl Child {
     /// Lets a newborn start; part of watching, and not of what is watched.
     fn start(&self) -> Result<()> {
         let gone = |_| Error::Lost { role: self.role.into(), how: "its line is closed".into() };
-        self.line.as_ref().map_or(Ok(()), |line| line.say(&Message::Go).map_err(gone))
+        self.line.as_ref().map_or(Ok(()), |line| line.say(&Message::Go).map(drop).map_err(gone))
     }
 
     /// Waits until the child runs another program, or is dead.
@@ -321,6 +335,8 @@ impl Child {
     /// waiting was refused, after which the child is ended.
     #[track_caller]
     pub fn finish(mut self, why: &'static str) -> Result<Status> {
+        // From here on this process does nothing but wait: signals are for whom it waits for.
+        let _signals = signals::are_for(self.pid);
         self.watch_it_go()?;
         self.reap(why)
     }
@@ -333,25 +349,43 @@ impl Child {
     /// The next message; `None` when the line is closed. A failure is an error, after the child's
     /// status was taken.
     fn hear(&mut self) -> Result<Option<Message>> {
+        if self.line.is_none() {
+            return Ok(None);
+        }
+        let heard = self.listen().map_or(None, |(message, _)| message);
+        self.conclude(heard)
+    }
+
+    /// Reads from the line until there is something that concerns the parent; `None` and no bytes at
+    /// its end.
+    fn listen(&mut self) -> std::result::Result<(Option<Message>, usize), Errno> {
         loop {
             let Some(line) = self.line.as_ref() else {
-                return Ok(None);
+                return Ok((None, 0));
             };
             let _ = window::serve_until(line.as_fd());
-            match line.hear() {
-                Ok(Some(Message::Execve(number))) => self.execve = Some(number),
-                Ok(Some(Message::Failed(failure))) => {
-                    self.execve = None;
-                    self.line = None;
-                    self.reap("take the exit status of what failed")?;
-                    return Err(Error::Child(failure));
-                }
-                Ok(Some(message)) => return Ok(Some(message)),
-                Ok(None) | Err(_) => {
-                    self.line = None;
-                    self.execve.take().into_iter().for_each(window::conclude);
-                    return Ok(None);
-                }
+            match line.hear()? {
+                Some((Message::Execve(number), _)) => self.execve = Some(number),
+                Some((message, length)) => return Ok((Some(message), length)),
+                None => return Ok((None, 0)),
+            }
+        }
+    }
+
+    /// What follows from a message, or from the end of the line.
+    fn conclude(&mut self, heard: Option<Message>) -> Result<Option<Message>> {
+        match heard {
+            Some(Message::Failed(failure)) => {
+                self.execve = None;
+                self.line = None;
+                self.reap("learn how the one that failed has ended")?;
+                Err(Error::Child(failure))
+            }
+            Some(message) => Ok(Some(message)),
+            None => {
+                self.line = None;
+                self.execve.take().into_iter().for_each(window::conclude);
+                Ok(None)
             }
         }
     }
@@ -377,10 +411,13 @@ impl Drop for Child {
             return;
         }
         let pid = self.pid;
-        // Before the line is closed, or the process would go on as one whose parent is gone.
-        let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
-            nix::sys::signal::kill(pid, Signal::SIGKILL)
-        });
+        // Before the line is closed, or the process would go on as one whose parent is gone; and from
+        // the top, so that nobody down there has the time to make another.
+        for pid in [pid].into_iter().chain(process::descendants(pid)) {
+            let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
+                nix::sys::signal::kill(pid, Signal::SIGKILL)
+            });
+        }
         let _ = wait::wait_to_clean_up(pid);
     }
 }

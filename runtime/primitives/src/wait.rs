@@ -1,11 +1,10 @@
 //! Waiting for processes to end, and taking their exit status.
 
 use std::fmt::{self, Display, Formatter};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use trace::Arg;
 
@@ -13,6 +12,7 @@ use crate::args::{Word, fields, word};
 use crate::call;
 use crate::error::Result;
 use crate::gate::{self, Shown, perform, rescue};
+use crate::signals;
 use crate::window;
 
 /// How a process ended.
@@ -20,17 +20,18 @@ use crate::window;
 pub enum Status {
     /// By itself, with this exit code.
     Exited(i32),
-    /// By a signal.
-    Killed(Signal),
+    /// By the signal of this number; a real-time signal (32 to 64) has no name in `Signal`.
+    Killed(i32),
 }
 
 impl Status {
     /// The exit code as shells give it: the process's own, or 128 and the number of the signal.
     pub fn code(self) -> u8 {
-        match self {
-            Status::Exited(code) => (code & 0xff) as u8,
-            Status::Killed(signal) => 128u8.saturating_add(signal as i32 as u8),
-        }
+        let code = match self {
+            Status::Exited(code) => code & 0xff,
+            Status::Killed(signal) => 128 + signal,
+        };
+        u8::try_from(code).unwrap_or(u8::MAX)
     }
 }
 
@@ -38,8 +39,16 @@ impl Display for Status {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Status::Exited(code) => write!(f, "exit code {code}"),
-            Status::Killed(signal) => write!(f, "killed by {signal}"),
+            Status::Killed(signal) => write!(f, "killed by {}", signal_name(*signal)),
         }
+    }
+}
+
+/// A signal's name as strace has it: `SIGTERM`, and `SIGRT_8` for the real-time signal 40.
+fn signal_name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_string(),
+        Err(_) => format!("SIGRT_{}", number - 32),
     }
 }
 
@@ -56,7 +65,7 @@ impl Shown for Waited {
     fn shown(&self) -> Arg {
         let (how, status) = match self.status {
             Status::Exited(code) => ("exited", Arg::Number(i64::from(code))),
-            Status::Killed(signal) => ("killed", word(signal)),
+            Status::Killed(signal) => ("killed", word(signal_name(signal))),
         };
         fields([("si_pid", Arg::Pid(self.pid.as_raw())), (how, status)])
     }
@@ -70,8 +79,10 @@ impl Shown for Waited {
 #[track_caller]
 pub fn wait_pidfd(pidfd: BorrowedFd<'_>, why: &'static str) -> Result<Waited> {
     let call = call!("waitid" as "wait_pidfd", Word("P_PIDFD"), pidfd, Word("WEXITED"));
-    let _ = window::serve_until(pidfd);
-    perform(call, why, || wait_for(Id::PIDFd(pidfd)))
+    perform(call, why, || {
+        let _ = window::serve_until(pidfd);
+        wait_for(Of::Pidfd(pidfd))
+    })
 }
 
 /// Waits for the end of one child, and takes its exit status.
@@ -82,8 +93,10 @@ pub fn wait_pidfd(pidfd: BorrowedFd<'_>, why: &'static str) -> Result<Waited> {
 #[track_caller]
 pub fn wait(pid: Pid, why: &'static str) -> Result<Waited> {
     let call = call!("waitid" as "wait", Word("P_PID"), pid, Word("WEXITED"));
-    serve_until_waitable(|| peek(Id::Pid(pid)));
-    perform(call, why, || wait_for(Id::Pid(pid)))
+    perform(call, why, || {
+        serve_until_waitable(|| peek(Of::Pid(pid)));
+        wait_for(Of::Pid(pid))
+    })
 }
 
 /// Waits for the end of any child, whichever comes first, and takes its exit status.
@@ -94,51 +107,70 @@ pub fn wait(pid: Pid, why: &'static str) -> Result<Waited> {
 #[track_caller]
 pub fn wait_any(why: &'static str) -> Result<Waited> {
     let call = call!("waitid" as "wait_any", Word("P_ALL"), 0, Word("WEXITED"));
-    serve_until_waitable(|| peek(Id::All));
-    perform(call, why, || wait_for(Id::All))
+    perform(call, why, || {
+        serve_until_waitable(|| peek(Of::Any));
+        wait_for(Of::Any)
+    })
 }
 
 /// Takes the exit status of a process that is being cleaned up: this cannot be refused.
 #[track_caller]
 pub(crate) fn wait_to_clean_up(pid: Pid) -> Result<Waited> {
     let call = call!("waitid" as "wait", Word("P_PID"), pid, Word("WEXITED"));
-    rescue(call, "take its exit status, so that it is gone for good", || wait_for(Id::Pid(pid)))
+    rescue(call, "take its exit status, so that it is gone for good", || wait_for(Of::Pid(pid)))
 }
 
 /// Waits until a process has ended, without taking its status: this changes nothing.
 pub(crate) fn until_ended(pidfd: BorrowedFd<'_>) {
     let _ = window::serve_until(pidfd);
-    let _ = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    let _ = waitid(Of::Pidfd(pidfd), libc::WEXITED | libc::WNOWAIT);
 }
 
-fn wait_for(id: Id<'_>) -> std::result::Result<Waited, Errno> {
+/// Whom to wait for.
+#[derive(Clone, Copy)]
+enum Of<'fd> {
+    Any,
+    Pid(Pid),
+    Pidfd(BorrowedFd<'fd>),
+}
+
+fn wait_for(whom: Of<'_>) -> std::result::Result<Waited, Errno> {
     loop {
-        match waitid(copy(&id), WaitPidFlag::WEXITED) {
-            Ok(WaitStatus::Exited(pid, code)) => {
-                return Ok(Waited { pid, status: Status::Exited(code) });
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                return Ok(Waited { pid, status: Status::Killed(signal) });
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
+        match waitid(whom, libc::WEXITED) {
+            Ok(Some(waited)) => return Ok(waited),
+            Ok(None) => {}
+            Err(Errno::EINTR) => signals::look(),
             Err(errno) => return Err(errno),
         }
     }
 }
 
 /// Whether a wait would return at once. Takes no status, so it changes nothing.
-fn peek(id: Id<'_>) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-    !matches!(waitid(id, flags), Ok(WaitStatus::StillAlive))
+fn peek(whom: Of<'_>) -> bool {
+    !matches!(waitid(whom, libc::WEXITED | libc::WNOWAIT | libc::WNOHANG), Ok(None))
 }
 
-fn copy<'fd>(id: &Id<'fd>) -> Id<'fd> {
-    match id {
-        Id::Pid(pid) => Id::Pid(*pid),
-        Id::PGid(pid) => Id::PGid(*pid),
-        Id::PIDFd(fd) => Id::PIDFd(*fd),
-        _ => Id::All,
-    }
+/// The bare call; nothing when it was told not to wait and there was nobody. nix cannot say that a
+/// real-time signal has ended a process, and fails when the status is taken already.
+fn waitid(whom: Of<'_>, flags: libc::c_int) -> std::result::Result<Option<Waited>, Errno> {
+    let (kind, id) = match whom {
+        Of::Any => (libc::P_ALL, 0),
+        Of::Pid(pid) => (libc::P_PID, pid.as_raw()),
+        Of::Pidfd(fd) => (libc::P_PIDFD, fd.as_raw_fd()),
+    };
+    // SAFETY: siginfo_t is a plain structure of numbers, for which all zeros means "nobody".
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` has room for what the call writes, and lives until it returns.
+    Errno::result(unsafe { libc::waitid(kind, id as libc::id_t, &raw mut info, flags) })?;
+    // SAFETY: the call has filled in the fields of a SIGCHLD, or left all at zero.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as for the pid.
+    let status = unsafe { info.si_status() };
+    let status = match info.si_code {
+        libc::CLD_EXITED => Status::Exited(status),
+        _ => Status::Killed(status),
+    };
+    Ok((pid != 0).then(|| Waited { pid: Pid::from_raw(pid), status }))
 }
 
 /// While a watched process waits, what its children send must be read, or they would wait as well.
@@ -151,13 +183,13 @@ fn serve_until_waitable(ready: impl Fn() -> bool) {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::Signal;
-
     use super::Status;
 
     #[test]
     fn exit_codes_are_those_of_a_shell() {
         assert_eq!(Status::Exited(7).code(), 7);
-        assert_eq!(Status::Killed(Signal::SIGKILL).code(), 137);
+        assert_eq!(Status::Killed(9).code(), 137);
+        assert_eq!(Status::Killed(40).code(), 168);
+        assert_eq!(Status::Killed(40).to_string(), "killed by SIGRT_8");
     }
 }

@@ -15,6 +15,15 @@ use serde::{Deserialize, Serialize};
 pub enum Arg {
     /// Free text handed to the kernel, shown in quotes: `"box"`.
     Text(String),
+    /// Text that is not UTF-8, byte by byte; what is no printable ASCII is shown as `\xff`.
+    Bytes(Vec<u8>),
+    /// The beginning of a text that is too long for a record, with the bytes that it has in all.
+    Cut {
+        /// The beginning.
+        text: String,
+        /// Bytes in all.
+        bytes: usize,
+    },
     /// A path as it was handed to the kernel, shown in quotes.
     Path(String),
     /// A file below `/proc/PID`. Kept apart from [`Arg::Path`] because the pid differs in each run.
@@ -51,7 +60,36 @@ pub enum Arg {
     Hidden(String),
 }
 
+/// The longest text, and the longest list, that a record holds: it must fit into one packet.
+const LONGEST_TEXT: usize = 4096;
+const LONGEST_LIST: usize = 256;
+
 impl Arg {
+    /// Text of the system, which is UTF-8 as a rule and not by law.
+    pub fn from_bytes(bytes: &[u8]) -> Arg {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Arg::Text(text.to_string()),
+            Err(_) => Arg::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// The value, cut down to what a record holds; what is missing is counted.
+    pub fn clipped(self) -> Arg {
+        match self {
+            Arg::Text(text) if text.len() > LONGEST_TEXT => {
+                let mut ends = (0..=LONGEST_TEXT).rev();
+                let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+                Arg::Cut { bytes: text.len(), text: text[..end].to_string() }
+            }
+            Arg::Bytes(mut bytes) => {
+                bytes.truncate(LONGEST_TEXT);
+                Arg::Bytes(bytes)
+            }
+            Arg::List(items) => clip_list(items),
+            other => other,
+        }
+    }
+
     /// What a link in `/proc/PID/ns` or `/proc/PID/fd` points to: an object, or else a path.
     pub fn from_proc_link(target: &str) -> Arg {
         let object = target.strip_suffix(']').and_then(|rest| rest.split_once(":["));
@@ -66,6 +104,8 @@ impl Display for Arg {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Arg::Text(text) | Arg::Path(text) => write!(f, "\"{}\"", escape(text)),
+            Arg::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Arg::Cut { text, bytes } => write!(f, "\"{}\"... ({bytes} bytes)", escape(text)),
             Arg::ProcPath { pid, file } => write!(f, "\"/proc/{pid}/{file}\""),
             Arg::PidText(pid) => write!(f, "\"{pid}\""),
             Arg::Word(word) | Arg::Hidden(word) => f.write_str(word),
@@ -82,6 +122,25 @@ impl Display for Arg {
             Arg::Fields(fields) => write_fields(f, fields),
         }
     }
+}
+
+/// Few long items, or many short ones: both must stay within bounds.
+fn clip_list(items: Vec<Arg>) -> Arg {
+    let all = items.len();
+    let mut room = 4 * LONGEST_TEXT;
+    let mut kept = Vec::new();
+    for item in items.into_iter().take(LONGEST_LIST).map(Arg::clipped) {
+        let length = item.to_string().len();
+        if length > room {
+            break;
+        }
+        room -= length;
+        kept.push(item);
+    }
+    if kept.len() < all {
+        kept.push(Arg::Word(format!("... {} more", all - kept.len())));
+    }
+    Arg::List(kept)
 }
 
 /// Writes `items` with a comma and a space between them.
@@ -119,16 +178,36 @@ pub fn escape(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.extend(c.escape_default()),
+            c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
     out
 }
 
+/// Characters that show nothing and change how others are shown, such as the direction of a line.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::Arg;
+
+    #[test]
+    fn a_record_is_never_too_large_for_a_packet() {
+        let long = Arg::List(vec![Arg::Text("x".repeat(1 << 20)); 3]).clipped().to_string();
+        assert!(long.len() < 20_000 && long.contains("(1048576 bytes)"), "{}", long.len());
+        let many = Arg::List(vec![Arg::Text("12345".into()); 40_000]).clipped().to_string();
+        assert!(many.ends_with(", ... 39744 more]"), "{}", &many[many.len() - 40..]);
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_shown_byte_by_byte() {
+        assert_eq!(Arg::from_bytes(b"a\xff\n").to_string(), r#""a\xff\n""#);
+        assert_eq!(Arg::Text("a\u{202e}b".into()).to_string(), r#""a\u{202e}b""#);
+    }
 
     #[test]
     fn values_carry_their_tag() {

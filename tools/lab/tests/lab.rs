@@ -146,7 +146,12 @@ fn a_user_inside_has_a_cgroup_of_its_own() {
 fn only_a_shared_directory_is_written_to() {
     need_uml!();
     let (kept, shared) = (scratch("kept"), scratch("shared"));
-    let script = format!("echo x >{}/file && echo x >{}/file", kept.display(), shared.display());
+    // Below /tmp the lab has an empty directory of its own, so the one that is kept may not be there.
+    let script = format!(
+        "mkdir -p {0} && echo x >{0}/file && echo x >{1}/file",
+        kept.display(),
+        shared.display()
+    );
     stdout(&run(&["--share", shared.to_str().unwrap()], &script));
     assert!(!kept.join("file").exists());
     assert_eq!(fs::read_to_string(shared.join("file")).unwrap(), "x\n");

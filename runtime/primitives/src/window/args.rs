@@ -24,11 +24,12 @@ pub struct WindowArgs {
     #[arg(long, global = true)]
     pub step: bool,
 
-    /// Stop before each request named CALL and on entering each step named STEP
+    /// Stop before each request named CALL, and before each one in the step named STEP
     #[arg(long = "break", global = true, value_name = "CALL|STEP")]
     pub breaks: Vec<String>,
 
-    /// Read the answers at a stop from FILE instead of the terminal ("-": standard input)
+    /// Read the answers at a stop from FILE instead of the terminal ("-": line by line from standard
+    /// input, the rest is the program's)
     #[arg(long, global = true, value_name = "FILE")]
     pub commands: Option<PathBuf>,
 

@@ -51,11 +51,14 @@ impl First {
         let Some((mut record, announced)) = self.announced.remove(&token) else {
             return;
         };
-        if exec::has_execed(record.host_pid) {
-            record.micros = u64::try_from(announced.elapsed().as_micros()).unwrap_or(u64::MAX);
-            record.outcome = Outcome::Result(Arg::Number(0));
-            self.take(Event::Request(record));
+        record.micros = u64::try_from(announced.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match exec::has_execed(record.host_pid) {
+            Some(false) => return,
+            Some(true) => record.outcome = Outcome::Result(Arg::Number(0)),
+            // Without a /proc that can be asked it stays open: `= ?`.
+            None => {}
         }
+        self.take(Event::Request(record));
     }
 
     pub(crate) fn stop(&mut self, record: &Record, named: bool) -> Answer {

@@ -6,6 +6,7 @@
 
 pub(crate) mod args;
 mod first;
+pub(crate) mod out;
 mod rules;
 mod state;
 mod stepper;
@@ -34,6 +35,7 @@ use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};
 use first::First;
+use out::TraceOut;
 use rules::{Action, Rules};
 use stepper::Stepper;
 use wire::{Answer, Message};
@@ -81,11 +83,12 @@ pub(crate) enum Verdict {
 pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
     let form = args.trace.unwrap_or(form);
     let rules = Rules::from_args(args)?;
+    refuse_what_makes_no_sense(args, form, &rules)?;
     if form == Form::Off && rules.is_empty() {
         return Ok(());
     }
     let stepper = match rules.can_pause() {
-        true => Some(Stepper::open(args.commands.as_deref(), args.step)?),
+        true => Some(Stepper::open(args, form)?),
         false => None,
     };
     show(args, form)?;
@@ -97,6 +100,34 @@ pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
     Ok(())
 }
 
+/// Flags that contradict each other, or the machine: the reader would wait for what cannot come.
+fn refuse_what_makes_no_sense(args: &WindowArgs, form: Form, rules: &Rules) -> Result<()> {
+    let unusable = |what: &str| Err(Error::Unusable(what.to_string()));
+    if form == Form::Off && args.trace_file.is_some() {
+        return unusable("--trace off and --trace-file: there is no trace to write");
+    }
+    if args.commands.is_some() && !rules.can_pause() {
+        return unusable("--commands: nothing stops, so nothing is asked: add --step or --break");
+    }
+    if rules.can_pause() && form == Form::Json && args.trace_file.is_none() {
+        return unusable(
+            "--trace json at a stop: the questions need standard error, add --trace-file",
+        );
+    }
+    if rules.can_pause() && !proc_is_ours() {
+        return unusable(
+            "at a stop the kernel's state is read from /proc, which is missing here or shows another \
+             pid namespace: mount proc first",
+        );
+    }
+    Ok(())
+}
+
+/// Whether `/proc` shows processes under the numbers that they have for this one.
+pub(crate) fn proc_is_ours() -> bool {
+    std::fs::read_link("/proc/self").is_ok_and(|me| me.as_os_str() == getpid().to_string().as_str())
+}
+
 /// Sets up what is shown and where.
 fn show(args: &WindowArgs, form: Form) -> Result<()> {
     let only_ours = Targets::new().with_target("porthole", tracing::Level::INFO);
@@ -105,7 +136,7 @@ fn show(args: &WindowArgs, form: Form) -> Result<()> {
     let set = match (form, &args.trace_file) {
         (Form::Off, _) => return Ok(()),
         (Form::Pretty, None) => {
-            let layer = PrettyLayer::new(Pretty::new(on_terminal(explain)), io::stderr());
+            let layer = PrettyLayer::new(Pretty::new(on_terminal(explain)), standard_error()?);
             tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
         }
         (Form::Pretty, Some(path)) => {
@@ -114,7 +145,7 @@ fn show(args: &WindowArgs, form: Form) -> Result<()> {
             tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
         }
         (Form::Json, None) => {
-            let layer = JsonLayer::new(io::stderr());
+            let layer = JsonLayer::new(standard_error()?);
             tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
         }
         (Form::Json, Some(path)) => {
@@ -125,13 +156,19 @@ fn show(args: &WindowArgs, form: Form) -> Result<()> {
     set.map_err(|_| Error::Unusable("this program has opened the window already".to_string()))
 }
 
-fn trace_file(path: &Path) -> Result<File> {
+fn trace_file(path: &Path) -> Result<TraceOut> {
     let unusable = |e: &dyn std::fmt::Display| {
         Error::Unusable(format!("--trace-file {}: {e}", path.display()))
     };
     let file = File::create(path).map_err(|e| unusable(&e))?;
     let high = out_of_the_way(file.into()).map_err(|e| unusable(&e))?;
-    Ok(high.into())
+    Ok(TraceOut(high.into()))
+}
+
+fn standard_error() -> Result<TraceOut> {
+    let unusable = |e: &dyn std::fmt::Display| Error::Unusable(format!("standard error: {e}"));
+    let copy = io::stderr().as_fd().try_clone_to_owned().map_err(|e| unusable(&e))?;
+    out_of_the_way(copy).map(|fd| TraceOut(fd.into())).map_err(|e| unusable(&e))
 }
 
 /// What suits standard error as it is: colour on a terminal only, and none with `NO_COLOR`.
@@ -151,11 +188,14 @@ fn columns() -> Option<usize> {
 /// program ended early and never came there.
 pub(crate) fn close(went_well: bool) {
     serve_what_is_there();
+    if let Some(why) = out::why_incomplete() {
+        out::say(&format!("note: the trace is incomplete, it could not be written: {why}"));
+    }
     if !went_well {
         return;
     }
     let unused = watch().as_ref().map(|watch| watch.rules.unused()).unwrap_or_default();
-    unused.iter().for_each(|flag| eprintln!("note: {flag}"));
+    unused.iter().for_each(|flag| out::say(&format!("note: {flag}")));
 }
 
 /// A request as it stands before it is made.
@@ -246,7 +286,7 @@ fn tell(message: Message) {
         if let Message::Mine(event) = message {
             first.take(event);
         }
-    } else if watch.send(&message).is_err() {
+    } else if matches!(watch.send(&message), Err(Errno::EPIPE | Errno::ECONNREFUSED)) {
         // Nobody is left to read: the one who watches was killed, and with it ends what it watched.
         drop(guard);
         crate::process::die_here();
@@ -311,7 +351,11 @@ fn serve_once(
     match poll(&mut fds, timeout) {
         Ok(0) => return Ok(Served::Nothing),
         Ok(_) => {}
-        Err(Errno::EINTR) => return Ok(Served::Wire),
+        Err(Errno::EINTR) => {
+            drop(guard);
+            crate::signals::look();
+            return Ok(Served::Wire);
+        }
         Err(errno) => return Err(errno),
     }
     if fds[0].any() == Some(true) {

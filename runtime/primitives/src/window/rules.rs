@@ -108,7 +108,8 @@ impl Rules {
 
     /// The flags that never had an effect: mistyped, perhaps, and the reader would never know.
     pub(crate) fn unused(&self) -> Vec<String> {
-        let rules = self.rules.iter().enumerate().filter(|(_, rule)| !rule.pauses());
+        let rules =
+            self.rules.iter().enumerate().filter(|(_, rule)| !matches!(rule.select, Select::Every));
         let rules = rules.filter_map(|(index, rule)| rule.unused(self.seen.get(index)));
         let steps = self.left_out.iter().enumerate().filter_map(|(index, name)| {
             let seen = self.seen.get(self.rules.len() + index).load(Ordering::Relaxed);

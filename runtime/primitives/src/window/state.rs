@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use trace::{Arg, Change};
+use trace::{Arg, Change, escape};
 
 use crate::descriptors;
 
@@ -75,7 +75,7 @@ impl State {
         let (before, after) = (self.entries.get(key).cloned(), now.entries.get(key).cloned());
         let what = match key.0 {
             Kind::Namespace => format!("{} namespace", key.1),
-            Kind::Mount => format!("mount at {}", key.1),
+            Kind::Mount => format!("mount at {}", escape(&key.1)),
             Kind::Descriptor => format!("fd {}", key.1),
             Kind::Child => "child".to_string(),
             Kind::Id | Kind::Map | Kind::Capability | Kind::Place | Kind::Cgroup => key.1.clone(),
@@ -258,7 +258,8 @@ fn mount(line: &str) -> Option<(String, String)> {
         left[6..].iter().map(|tag| tag.split(':').next().unwrap_or(tag)).collect();
     let ties = if ties.is_empty() { "private".to_string() } else { ties.join("+") };
     let from = if *root == "/" { String::new() } else { format!(" of {root}") };
-    Some((place.to_string(), format!("{}{from}, {options}, {ties}", right.first()?)))
+    let value = format!("{}{from}, {options}, {ties}", right.first()?);
+    Some((place.to_string(), escape(&value)))
 }
 
 #[cfg(test)]

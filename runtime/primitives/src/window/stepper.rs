@@ -2,28 +2,33 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use trace::{Event, Record, StateChange, Words};
+use trace::{Arg, Event, Pretty, Record, StateChange, Style, Words};
 
 use crate::cards;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result, errno_from_name};
+use crate::process;
+use crate::window::args::{Form, WindowArgs};
 use crate::window::state::State;
 use crate::window::wire::Answer;
 
 /// Asks the reader, and keeps what the kernel said of each process when it was last looked at.
 pub(crate) struct Stepper {
-    input: Box<dyn BufRead + Send>,
+    input: File,
     /// Whether commands come from a file, so that they must be echoed to make sense in the output.
     scripted: bool,
     /// Whether to stop at every request, or at break points alone.
     stepping: bool,
     /// Whether the reader has had enough: then nothing more is asked, and everything ends.
     aborted: bool,
+    /// Whether what changed must be shown here, because the trace goes elsewhere or nowhere.
+    shows_changes: bool,
     states: HashMap<i32, State>,
 }
 
@@ -38,15 +43,20 @@ const HELP: &str = "\
 
 impl Stepper {
     /// Takes commands from a file, from standard input (`-`), or else from the terminal.
-    pub(crate) fn open(commands: Option<&Path>, stepping: bool) -> Result<Stepper> {
-        let (input, scripted): (Box<dyn BufRead + Send>, bool) = match commands {
-            Some(path) if path == Path::new("-") => {
-                (Box::new(BufReader::new(io::stdin())), !io::stdin().is_terminal())
-            }
-            Some(path) => (Box::new(BufReader::new(script(path)?)), true),
-            None => (Box::new(BufReader::new(terminal()?)), false),
+    pub(crate) fn open(args: &WindowArgs, form: Form) -> Result<Stepper> {
+        let (input, scripted) = match args.commands.as_deref() {
+            Some(path) if path == Path::new("-") => (standard_input()?, !io::stdin().is_terminal()),
+            Some(path) => (script(path)?, true),
+            None => (terminal()?, false),
         };
-        Ok(Stepper { input, scripted, stepping, aborted: false, states: HashMap::new() })
+        Ok(Stepper {
+            input,
+            scripted,
+            stepping: args.step,
+            aborted: false,
+            shows_changes: form == Form::Off || args.trace_file.is_some(),
+            states: HashMap::new(),
+        })
     }
 
     /// Stops before a request. `named` when a break point asked for it.
@@ -74,23 +84,45 @@ impl Stepper {
             return;
         }
         let now = State::of(record.host_pid);
-        trace::emit(change(record, "since before this request", &before, &now));
+        self.tell(change(record, "since before this request", &before, &now));
         if self.stepping {
             self.states.insert(record.host_pid, now);
         }
+        self.after_for_another(record);
+    }
+
+    /// A request may change another process than the one that makes it, as the writing of a map does.
+    fn after_for_another(&mut self, record: &Record) {
+        let Some(pid) = other_process(record) else { return };
+        let Some(before) = self.states.remove(&pid) else { return };
+        let now = State::of(pid);
+        self.tell(change(record, "in the process that it is about", &before, &now));
+        self.states.insert(pid, now);
+    }
+
+    /// Writes down a change, and shows it here when the trace is not before the reader's eyes.
+    fn tell(&self, event: Event) {
+        if self.shows_changes {
+            eprint!("{}", Pretty::new(Style { width: 80, ..Style::plain() }).render(&event));
+        }
+        trace::emit(event);
     }
 
     /// Makes sure that there is a state to compare with later, and shows what sets a new process
     /// apart from its parent.
     fn look(&mut self, record: &Record) {
+        if let Some(pid) = other_process(record) {
+            self.states.entry(pid).or_insert_with(|| State::of(pid));
+        }
         if self.states.contains_key(&record.host_pid) {
             return;
         }
         let now = State::of(record.host_pid);
-        let parent = parent_of(record.host_pid).and_then(|pid| self.states.get(&pid));
+        let parent = process::stat_field(record.host_pid, PARENT);
+        let parent = parent.and_then(|pid: i32| self.states.get(&pid));
         if let Some(parent) = parent {
             let (parent, child) = (parent.without_children(), now.without_children());
-            trace::emit(change(record, "compared with its parent", &parent, &child));
+            self.tell(change(record, "compared with its parent", &parent, &child));
         }
         self.states.insert(record.host_pid, now);
     }
@@ -136,18 +168,44 @@ impl Stepper {
     fn line(&mut self) -> Option<String> {
         eprint!("(next, continue, fail, explain, state, abort, help) ");
         let _ = io::stderr().flush();
-        let mut line = String::new();
-        match self.input.read_line(&mut line) {
-            Ok(0) | Err(_) => None,
-            Ok(_) => {
-                let line = line.trim().to_string();
-                if self.scripted {
-                    eprintln!("{line}");
-                }
-                Some(line)
-            }
+        let line = self.read_line()?;
+        let line = line.trim().to_string();
+        if self.scripted {
+            eprintln!("{line}");
         }
+        Some(line)
     }
+
+    /// Byte by byte: what comes after the line may be meant for the program.
+    fn read_line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while matches!(self.input.read(&mut byte), Ok(1)) {
+            if byte == *b"\n" {
+                return Some(String::from_utf8_lossy(&line).into_owned());
+            }
+            line.push(byte[0]);
+        }
+        (!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+/// The parent's place among the fields of `/proc/PID/stat`.
+const PARENT: usize = 1;
+
+/// The other process that a request changes, if there is one.
+fn other_process(record: &Record) -> Option<i32> {
+    let about = |arg: &Arg| match arg {
+        Arg::ProcPath { pid, .. } => Some(*pid),
+        _ => None,
+    };
+    record.args.iter().find_map(about).filter(|pid| *pid != record.host_pid)
+}
+
+fn standard_input() -> Result<File> {
+    let unusable = |e: &dyn Display| Error::Unusable(format!("--commands -: {e}"));
+    let copy = io::stdin().as_fd().try_clone_to_owned().map_err(|e| unusable(&e))?;
+    out_of_the_way(copy).map(File::from).map_err(|e| unusable(&e))
 }
 
 fn script(path: &Path) -> Result<File> {
@@ -169,13 +227,6 @@ fn change(record: &Record, since: &'static str, before: &State, now: &State) -> 
         since: Words::Borrowed(since),
         changes: before.changes(now),
     })
-}
-
-/// The parent, from the fourth field of `/proc/PID/stat`; the second may hold blanks and brackets.
-fn parent_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
 }
 
 fn explain(record: &Record) {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use trace::{Event, Record};
 
 use crate::descriptors::out_of_the_way;
+use crate::signals;
 
 /// What another process sends to the one that has the window.
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,8 +133,9 @@ pub(crate) fn next(wire: BorrowedFd<'_>) -> Result<Option<Arrived>, Errno> {
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         match nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
+            Err(Errno::EINTR) => signals::look(),
             // A reset says that the other end went without reading all; what it had sent is still here.
-            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            Err(Errno::ECONNRESET) => {}
             other => return other,
         }
     }
