@@ -30,6 +30,8 @@ pub(crate) struct Stepper {
     /// Whether what changed must be shown here, because the trace goes elsewhere or nowhere.
     shows_changes: bool,
     states: HashMap<i32, State>,
+    /// The processes that the request of now is about, besides the one that makes it.
+    others: HashMap<i32, State>,
 }
 
 const HELP: &str = "\
@@ -56,6 +58,7 @@ impl Stepper {
             aborted: false,
             shows_changes: form == Form::Off || args.trace_file.is_some(),
             states: HashMap::new(),
+            others: HashMap::new(),
         })
     }
 
@@ -94,10 +97,12 @@ impl Stepper {
     /// A request may change another process than the one that makes it, as the writing of a map does.
     fn after_for_another(&mut self, record: &Record) {
         let Some(pid) = other_process(record) else { return };
-        let Some(before) = self.states.remove(&pid) else { return };
+        let Some(before) = self.others.remove(&pid) else { return };
         let now = State::of(pid);
         self.tell(change(record, "in the process that it is about", &before, &now));
-        self.states.insert(pid, now);
+        if let Some(known) = self.states.get_mut(&pid) {
+            *known = now;
+        }
     }
 
     /// Writes down a change, and shows it here when the trace is not before the reader's eyes.
@@ -112,7 +117,7 @@ impl Stepper {
     /// apart from its parent.
     fn look(&mut self, record: &Record) {
         if let Some(pid) = other_process(record) {
-            self.states.entry(pid).or_insert_with(|| State::of(pid));
+            self.others.insert(pid, State::of(pid));
         }
         if self.states.contains_key(&record.host_pid) {
             return;
