@@ -9,10 +9,12 @@ use tests::running::Run;
 use tests::{strace, suite, truth};
 
 /// Each lie, and what the check must say of it.
-const LIES: [(&str, &str); 7] = [
+const LIES: [(&str, &str); 9] = [
     ("honest", ""),
     ("wrong-argument", "the kernel saw chroot(\"/\")"),
     ("wrong-result", "the kernel answered chroot(\"/nowhere\") = -1 ENOENT"),
+    ("wrong-errno", "the kernel answered chroot(\"/nowhere\") = -1 ENOENT"),
+    ("wrong-text", "the kernel saw no such call"),
     ("no-call", "the kernel saw no such call"),
     ("no-record", "no record of chroot(\"/\")"),
     ("no-record-of-write", "/proc/self/oom_score_adj"),

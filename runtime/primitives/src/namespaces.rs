@@ -60,7 +60,8 @@ impl ToArg for Namespaces {
 /// Leaves namespaces that are shared with others, for new ones of this process alone.
 ///
 /// For pid and time namespaces it is the *children* made from now on that are in the new one: a
-/// process keeps its number for as long as it lives. (It gets the new clocks with its next execve.)
+/// process keeps its number for as long as it lives. (On recent kernels it gets the new clocks with its
+/// next execve.)
 ///
 /// - man: unshare(2), namespaces(7)
 /// - since: Linux 2.6.16; user namespaces without root since 3.8

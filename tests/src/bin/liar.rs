@@ -23,6 +23,10 @@ enum How {
     WrongArgument,
     /// The record says that it succeeded, and it did not
     WrongResult,
+    /// The record names another errno than the kernel gave
+    WrongErrno,
+    /// The record names another text than was written
+    WrongText,
     /// There is a record and there was no call
     NoCall,
     /// There was a call and there is no record
@@ -45,6 +49,20 @@ fn lie(how: How) -> Result<Status> {
             let _ = std::os::unix::fs::chroot("/nowhere");
             Ok::<(), Errno>(())
         }),
+        How::WrongErrno => {
+            let told = perform(call!("chroot", "/nowhere"), "pretend", || {
+                let _ = std::os::unix::fs::chroot("/nowhere");
+                Err::<(), Errno>(Errno::EPERM)
+            });
+            told.or(Ok(()))
+        }
+        How::WrongText => {
+            let file = std::path::Path::new("/proc/self/oom_score_adj");
+            perform(call!("write", file, "7"), "pretend", || {
+                std::fs::write(file, "0")
+                    .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or_default()))
+            })
+        }
         How::NoCall => perform(call!("chroot", "/"), "pretend", || Ok::<(), Errno>(())),
         How::NoRecord => {
             let _ = std::os::unix::fs::chroot("/");
