@@ -12,30 +12,20 @@ mod state;
 mod stepper;
 mod wire;
 
-use std::fs::File;
-use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::Location;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::getpid;
-use trace::layers::{JsonLayer, PrettyLayer};
-use trace::{Event, Fate, Outcome, Pretty, Record, StepNote, Style, Words};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
+use trace::{Event, Fate, Outcome, Record, StepNote, Words};
 
 pub use args::{Form, WindowArgs};
 
-use crate::cards;
-use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};
 use first::First;
-use out::TraceOut;
 use rules::{Action, Rules};
 use stepper::Stepper;
 use wire::{Answer, Message};
@@ -91,7 +81,7 @@ pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
         true => Some(Stepper::open(args, form)?),
         false => None,
     };
-    show(args, form)?;
+    out::show(args, form)?;
     let (read, write) = wire::wire()
         .map_err(|errno| Error::Unusable(format!("no wire for the window: {errno}")))?;
     let first = First::new(read, stepper);
@@ -126,62 +116,6 @@ fn refuse_what_makes_no_sense(args: &WindowArgs, form: Form, rules: &Rules) -> R
 /// Whether `/proc` shows processes under the numbers that they have for this one.
 pub(crate) fn proc_is_ours() -> bool {
     std::fs::read_link("/proc/self").is_ok_and(|me| me.as_os_str() == getpid().to_string().as_str())
-}
-
-/// Sets up what is shown and where.
-fn show(args: &WindowArgs, form: Form) -> Result<()> {
-    let only_ours = Targets::new().with_target("porthole", tracing::Level::INFO);
-    let registry = tracing_subscriber::registry();
-    let explain = args.explain.then_some(cards::explain as trace::Explain);
-    let set = match (form, &args.trace_file) {
-        (Form::Off, _) => return Ok(()),
-        (Form::Pretty, None) => {
-            let layer = PrettyLayer::new(Pretty::new(on_terminal(explain)), standard_error()?);
-            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
-        }
-        (Form::Pretty, Some(path)) => {
-            let style = Style { width: 80, times: true, explain, ..Style::plain() };
-            let layer = PrettyLayer::new(Pretty::new(style), trace_file(path)?);
-            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
-        }
-        (Form::Json, None) => {
-            let layer = JsonLayer::new(standard_error()?);
-            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
-        }
-        (Form::Json, Some(path)) => {
-            let layer = JsonLayer::new(trace_file(path)?);
-            tracing::subscriber::set_global_default(registry.with(layer.with_filter(only_ours)))
-        }
-    };
-    set.map_err(|_| Error::Unusable("this program has opened the window already".to_string()))
-}
-
-fn trace_file(path: &Path) -> Result<TraceOut> {
-    let unusable = |e: &dyn std::fmt::Display| {
-        Error::Unusable(format!("--trace-file {}: {e}", path.display()))
-    };
-    let file = File::create(path).map_err(|e| unusable(&e))?;
-    let high = out_of_the_way(file.into()).map_err(|e| unusable(&e))?;
-    Ok(TraceOut(high.into()))
-}
-
-fn standard_error() -> Result<TraceOut> {
-    let unusable = |e: &dyn std::fmt::Display| Error::Unusable(format!("standard error: {e}"));
-    let copy = io::stderr().as_fd().try_clone_to_owned().map_err(|e| unusable(&e))?;
-    out_of_the_way(copy).map(|fd| TraceOut(fd.into())).map_err(|e| unusable(&e))
-}
-
-/// What suits standard error as it is: colour on a terminal only, and none with `NO_COLOR`.
-fn on_terminal(explain: Option<trace::Explain>) -> Style {
-    let terminal = io::stderr().is_terminal();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = if terminal { columns().unwrap_or(80) } else { 80 };
-    Style { width: width.clamp(40, 120), colour: terminal && !no_color, times: true, explain }
-}
-
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// Shows what is still on the wire, and tells the reader of flags that had no effect, unless the
