@@ -62,7 +62,7 @@ pub(crate) fn run(way: Way) -> Result<()> {
         Way::Json | Way::JsonFromChild => Form::Json,
         Way::Pretty => Form::Pretty,
     };
-    let file = Some("/dev/null".into());
+    let file = (form != Form::Off).then(|| "/dev/null".into());
     let args = WindowArgs { trace: Some(form), trace_file: file, ..WindowArgs::default() };
     primitives::watch(&args, form)?;
     let start = Instant::now();
