@@ -18,12 +18,14 @@ pub(crate) struct First {
     stepper: Option<Stepper>,
     /// The execves that were announced, by the number of the line, with the time of it.
     announced: HashMap<u64, (Record, Instant)>,
+    /// Where packets are received.
+    room: Vec<u8>,
 }
 
 impl First {
     /// Reads from this end of the wire; asks through `stepper`, where the reader can be asked.
     pub(crate) fn new(wire: OwnedFd, stepper: Option<Stepper>) -> First {
-        First { wire, seq: 0, stepper, announced: HashMap::new() }
+        First { wire, seq: 0, stepper, announced: HashMap::new(), room: wire::room() }
     }
 
     /// The end of the wire, to wait on.
@@ -66,7 +68,7 @@ impl First {
     }
 
     pub(crate) fn read_wire(&mut self) -> std::result::Result<(), Errno> {
-        let Some(arrived) = wire::next(self.wire.as_fd())? else {
+        let Some(arrived) = wire::next(self.wire.as_fd(), &mut self.room)? else {
             return Ok(());
         };
         match arrived.message {

@@ -100,12 +100,16 @@ pub(crate) fn answer(reply_to: &OwnedFd, answer: Answer) {
     let _ = send(reply_to.as_raw_fd(), &encode(&answer), MsgFlags::MSG_NOSIGNAL);
 }
 
+/// Room for a packet, made once: to fill it with zeros for each would take longer than all the rest.
+pub(crate) fn room() -> Vec<u8> {
+    vec![0; LARGEST]
+}
+
 /// Takes the next packet from the wire; `None` when every other end is closed.
-pub(crate) fn next(wire: BorrowedFd<'_>) -> Result<Option<Arrived>, Errno> {
-    let mut buffer = vec![0; LARGEST];
+pub(crate) fn next(wire: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arrived>, Errno> {
     let mut control = cmsg_space!(UnixCredentials, std::os::fd::RawFd);
     let (length, sender, reply_to) = {
-        let mut slices = [IoSliceMut::new(&mut buffer)];
+        let mut slices = [IoSliceMut::new(buffer)];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let packet = recvmsg::<()>(wire.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
         let mut sender = 0;
