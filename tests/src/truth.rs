@@ -4,6 +4,10 @@
 //! are held against each other, process by process and in order, and both ways: every record must
 //! have its system calls, with the same arguments and the same result, and every watched system call
 //! must have its record.
+//!
+//! Where the check is blind: writes to the kernel's files are recognised by an absolute path below
+//! `/proc` or `/sys`; of a message between two processes only its length is compared; the environment
+//! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
 
 use std::collections::{HashMap, VecDeque};
 
