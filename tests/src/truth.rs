@@ -389,7 +389,8 @@ fn waited(fields: &[(String, Arg)], siginfo: &str) -> bool {
 fn has(structure: &str, field: &str, value: &str) -> bool {
     // What the kernel has written into the structure follows after an arrow.
     let asked = structure.split(" => ").next().unwrap_or(structure);
-    let inside = asked.trim_start_matches('{').trim_end_matches('}');
+    // Where strace has put a call together that another process interrupted, blanks are left over.
+    let inside = asked.trim().trim_start_matches('{').trim_end_matches('}');
     inside.split(", ").any(|part| {
         let Some((name, seen)) = part.split_once('=') else {
             return false;
@@ -426,4 +427,18 @@ fn same_flags(seen: &str, claimed: &str) -> bool {
         names
     };
     set(seen) == set(claimed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has;
+
+    #[test]
+    fn the_last_field_is_found_also_in_a_call_that_was_interrupted() {
+        for arrow in [" => ", "  => "] {
+            let seen = format!("{{flags=CLONE_PIDFD, cgroup=3}}{arrow}{{pidfd=[4]}}");
+            assert!(has(&seen, "cgroup", "3"), "{seen}");
+            assert!(!has(&seen, "cgroup", "4"), "{seen}");
+        }
+    }
 }
