@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use insta::{Settings, assert_snapshot};
 use libtest_mimic::Trial;
-use tests::catalogue::{CASES, Case, Stdout};
+use tests::catalogue::{Case, Stdout, cases};
 use tests::places::{Place, has_user_namespaces};
 use tests::running::Ran;
 use tests::{programs, suite};
@@ -18,8 +18,8 @@ const NEEDED: &str = "user namespaces (lab doctor says what forbids them)";
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for place in Place::possible() {
-        trials.extend(CASES.iter().map(|case| golden(*case, place)));
-        trials.extend(CASES.iter().map(|case| stable(*case, place)));
+        trials.extend(cases().map(|case| golden(case, place)));
+        trials.extend(cases().map(|case| stable(case, place)));
     }
     suite::run(trials)
 }

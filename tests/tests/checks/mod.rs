@@ -21,6 +21,16 @@ pub(crate) struct Step {
     pub(crate) root: bool,
 }
 
+/// A step that both root and an ordinary user can do.
+pub(crate) const fn step(
+    name: &'static str,
+    program: &'static str,
+    args: &'static [&'static str],
+    check: Check,
+) -> Step {
+    Step { name, program, args, check, under: &[], root: false }
+}
+
 /// Something that holds when a program is whole.
 #[derive(Clone, Copy)]
 pub(crate) enum Check {

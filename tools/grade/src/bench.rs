@@ -9,7 +9,7 @@ use crate::chance::Chance;
 use crate::exercise::{Exercise, Number};
 use crate::run::{Folder, succeeds};
 use crate::verdict::Verdict;
-use crate::{chapter1, chapter2, chapter3};
+use crate::{chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter8};
 
 /// What a check works with: the program that is judged, and what is needed to judge it.
 pub(crate) struct Bench {
@@ -23,21 +23,18 @@ pub(crate) type Check = fn(&mut Bench) -> Result<Verdict>;
 
 /// The check of an exercise.
 pub(crate) fn check_of(number: Number) -> Option<Check> {
-    let Number { chapter, place } = number;
-    Some(match (chapter, place) {
-        (1, 1) => chapter1::endings,
-        (1, 2) => chapter1::orphans,
-        (1, 3) => chapter1::leak,
-        (1, 4) => chapter1::environment,
-        (2, 1) => chapter2::members_of_one,
-        (2, 2) => chapter2::join,
-        (2, 3) => chapter2::hold,
-        (3, 1) => chapter3::one_user,
-        (3, 2) => chapter3::one_group,
-        (3, 3) => chapter3::range,
-        (3, 4) => chapter3::nest,
+    let checks = match number.chapter {
+        1 => chapter1::CHECKS,
+        2 => chapter2::CHECKS,
+        3 => chapter3::CHECKS,
+        4 => chapter4::CHECKS,
+        5 => chapter5::CHECKS,
+        6 => chapter6::CHECKS,
+        7 => chapter7::CHECKS,
+        8 => chapter8::CHECKS,
         _ => return None,
-    })
+    };
+    checks.get(usize::from(number.place).checked_sub(1)?).copied()
 }
 
 /// Judges a program as the work on an exercise.

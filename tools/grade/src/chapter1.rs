@@ -3,7 +3,7 @@
 use anyhow::Result;
 use primitives::Signal;
 
-use crate::bench::{Bench, text, words};
+use crate::bench::{Bench, Check, text, words};
 use crate::judge::{Trace, ended_with, in_a_child, nothing_left, status_taken};
 use crate::run::{Folder, Launch, Run};
 use crate::seen::Seen;
@@ -18,6 +18,9 @@ const DEADLY: [Signal; 6] = [
     Signal::SIGTERM,
     Signal::SIGVTALRM,
 ];
+
+/// The checks of this chapter's exercises, in their order.
+pub(crate) const CHECKS: &[Check] = &[endings, orphans, leak, environment];
 
 /// 1.1: ends as the program ended.
 pub(crate) fn endings(bench: &mut Bench) -> Result<Verdict> {

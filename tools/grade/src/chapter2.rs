@@ -6,12 +6,15 @@ use std::fs;
 use anyhow::{Context, Result};
 use trace::Arg;
 
-use crate::bench::{Bench, text, words};
+use crate::bench::{Bench, Check, text, words};
 use crate::chapter1::{NEVER_SEEN, judged};
 use crate::judge::{Trace, ended_with, in_a_child, nothing_left, status_taken};
 use crate::run::{Folder, Launch, Run, Target};
 use crate::seen::{Seen, inode_in, members, namespace, strangers};
 use crate::verdict::{Criterion, Verdict, criterion};
+
+/// The checks of this chapter's exercises, in their order.
+pub(crate) const CHECKS: &[Check] = &[members_of_one, join, hold];
 
 /// 2.1: finds the members of a namespace.
 pub(crate) fn members_of_one(bench: &mut Bench) -> Result<Verdict> {

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use primitives::own_ids;
 
-use crate::bench::{Bench, text, words};
+use crate::bench::{Bench, Check, text, words};
 use crate::chapter1::{NEVER_SEEN, judged};
 use crate::judge::{Trace, ended_with, in_a_child, nothing_left, status_taken};
 use crate::run::{Folder, Launch, Run};
 use crate::seen::Seen;
 use crate::subids::{User, user_with_range};
 use crate::verdict::{Criterion, Verdict, criterion};
+
+/// The checks of this chapter's exercises, in their order.
+pub(crate) const CHECKS: &[Check] = &[one_user, one_group, range, nest];
 
 /// 3.1: maps one user, and in time.
 pub(crate) fn one_user(bench: &mut Bench) -> Result<Verdict> {

@@ -1,0 +1,22 @@
+//! Chapter 8: limits.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use primitives::{Form, Result, Status, WindowArgs};
+
+/// Chapter 8: limits.
+#[derive(Parser)]
+#[command(name = "chapter8", version)]
+struct Cli {
+    #[command(flatten)]
+    window: WindowArgs,
+}
+
+fn main() -> ExitCode {
+    primitives::run(Form::Pretty, |cli: &Cli| &cli.window, |_| demonstrate())
+}
+
+fn demonstrate() -> Result<Status> {
+    Ok(Status::Exited(0))
+}

@@ -1,0 +1,5 @@
+//! Chapter 4: a view of files.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! Chapter 6: layers.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! Chapter 8: limits.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,92 @@
+//! Which programs are there to be tested?
+//!
+//! Every subcommand of every chapter stands here, with what it does when nothing goes wrong. Golden
+//! traces, truth checks and refusals are made of these lists, one for each chapter.
+
+mod ch01;
+mod ch02;
+mod ch03;
+mod ch04;
+mod ch05;
+mod ch06;
+mod ch07;
+mod ch08;
+mod tour;
+
+use crate::places::Place;
+use crate::running::{Run, Target};
+
+/// One way to run a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The name of its golden file.
+    pub name: &'static str,
+    /// The program.
+    pub program: &'static str,
+    /// Its arguments; `{target}` is a process in namespaces of its own, to be joined.
+    pub args: &'static [&'static str],
+    /// The exit code as root, and as an ordinary user where that differs.
+    pub exit: (i32, i32),
+    /// Whether the output is the same in every run and on every machine.
+    pub stdout: Stdout,
+}
+
+/// Whether a program's output can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdout {
+    /// The same in every run and on every machine.
+    Same,
+    /// With numbers or names of this machine in it.
+    Varies,
+}
+
+const fn case(name: &'static str, program: &'static str, args: &'static [&'static str]) -> Case {
+    Case { name, program, args, exit: (0, 0), stdout: Stdout::Same }
+}
+
+impl Case {
+    const fn exits(self, code: i32) -> Case {
+        Case { exit: (code, code), ..self }
+    }
+
+    const fn exits_as_user(self, code: i32) -> Case {
+        Case { exit: (self.exit.0, code), ..self }
+    }
+
+    const fn varies(self) -> Case {
+        Case { stdout: Stdout::Varies, ..self }
+    }
+
+    /// The exit code that is right in this place.
+    pub fn exit_code(&self, place: Place) -> i32 {
+        match place {
+            Place::Root => self.exit.0,
+            Place::User => self.exit.1,
+        }
+    }
+
+    /// The case, ready to run; the target, if it has one, must live as long.
+    pub fn prepare(&self, place: Place) -> (Run, Option<Target>) {
+        let needs_target = self.args.contains(&"{target}");
+        let target = needs_target.then(|| Target::start(place));
+        let pid = target.as_ref().map(|target| target.pid.to_string()).unwrap_or_default();
+        let args = self.args.iter().map(|arg| arg.replace("{target}", &pid));
+        (Run::new(place, self.program).args(args), target)
+    }
+}
+
+/// All of them.
+pub fn cases() -> impl Iterator<Item = Case> {
+    let lists = [
+        tour::CASES,
+        ch01::CASES,
+        ch02::CASES,
+        ch03::CASES,
+        ch04::CASES,
+        ch05::CASES,
+        ch06::CASES,
+        ch07::CASES,
+        ch08::CASES,
+    ];
+    lists.into_iter().flatten().copied()
+}

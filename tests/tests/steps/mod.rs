@@ -1,0 +1,27 @@
+//! Each step of each program that can be left out, and what is seen to hold while it is there.
+
+mod ch01;
+mod ch02;
+mod ch03;
+mod ch04;
+mod ch05;
+mod ch06;
+mod ch07;
+mod ch08;
+
+use crate::checks::Step;
+
+/// All of them.
+pub(crate) fn steps() -> impl Iterator<Item = Step> {
+    let lists = [
+        ch01::STEPS,
+        ch02::STEPS,
+        ch03::STEPS,
+        ch04::STEPS,
+        ch05::STEPS,
+        ch06::STEPS,
+        ch07::STEPS,
+        ch08::STEPS,
+    ];
+    lists.into_iter().flatten().copied()
+}
