@@ -107,6 +107,7 @@ pub const WATCHED: &[&str] = &[
     "fsetxattr",
     "truncate",
     "ftruncate",
+    "utimensat",
     "removexattr",
     "lremovexattr",
     "fremovexattr",
@@ -122,7 +123,18 @@ pub const WATCHED: &[&str] = &[
 
 /// What strace must be told to show: the watched calls, and those that records are made of besides.
 pub fn strace_filter() -> String {
-    let others = ["openat", "openat2", "open", "creat", "write", "sendto", "recvfrom"];
+    let others = [
+        "openat",
+        "openat2",
+        "open",
+        "creat",
+        "write",
+        "sendto",
+        "recvfrom",
+        "ioctl",
+        "rt_sigprocmask",
+        "rt_sigtimedwait",
+    ];
     let names: Vec<&str> = WATCHED.iter().copied().chain(others).collect();
     // strace has calls of other architectures under the same names; it may not know all of these.
     names.iter().map(|name| format!("?{name}")).collect::<Vec<_>>().join(",")
@@ -232,6 +244,8 @@ fn must_be_recorded(call: &Syscall) -> bool {
         "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
         "openat2" => writes(argument(2)) && is_of_the_kernel(argument(1)),
         "creat" => is_of_the_kernel(argument(0)),
+        // Who has the terminal, and which one it is.
+        "ioctl" => ["TIOCSCTTY", "TIOCSPGRP"].contains(&argument(1)),
         // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
         "pidfd_open" => false,
         name => WATCHED.contains(&name),
@@ -317,6 +331,27 @@ fn expected(record: &Record) -> Vec<Expected<'_>> {
             vec![Expected { names, args, outcome: Some(&record.outcome), searched: true }]
         }
         "open" => one(&["openat"], &[1, 2]),
+        // The standard library blocks signals of its own when it makes a thread.
+        "sigprocmask" => {
+            let (names, outcome) = (&["rt_sigprocmask"], Some(&record.outcome));
+            vec![Expected { names, args: args(&[0, 1]), outcome, searched: true }]
+        }
+        "sigwaitinfo" => one(&["rt_sigtimedwait"], &[0]),
+        "openpty" => {
+            let args = vec![(1, Arg::Path("/dev/ptmx".into()))];
+            vec![Expected { names: &["openat"], args, outcome: None, searched: true }]
+        }
+        "tcsetpgrp" => {
+            let group = Arg::List(vec![record.args[1].clone()]);
+            let args =
+                vec![(0, record.args[0].clone()), (1, Arg::Word("TIOCSPGRP".into())), (2, group)];
+            let outcome = Some(&record.outcome);
+            vec![Expected { names: &["ioctl"], args, outcome, searched: false }]
+        }
+        "ioctl" => {
+            let outcome = Some(&record.outcome);
+            vec![Expected { names: &["ioctl"], args: args(&[0, 1, 2]), outcome, searched: true }]
+        }
         "openat2" => one(&["openat2"], &[0, 1, 2]),
         "mkdtemp" => {
             let made = match &record.outcome {
@@ -365,6 +400,11 @@ fn agrees(outcome: &Outcome, call: &Syscall) -> bool {
             call.number() == Some(i64::from(*number))
         }
         Outcome::Result(Arg::Fields(fields)) => waited(fields, &call.args[2]),
+        // strace adds the signal's name: `17 (SIGCHLD)`.
+        Outcome::Result(Arg::Word(signal)) if call.name == "rt_sigtimedwait" => {
+            call.result.contains(&format!("({signal})"))
+        }
+        Outcome::Result(Arg::Word(word)) => call.result == *word,
         Outcome::Result(_) => call.number().is_some(),
         Outcome::Refused(_) | Outcome::Pending(()) => false,
     }
@@ -390,13 +430,14 @@ fn has(structure: &str, field: &str, value: &str) -> bool {
     // What the kernel has written into the structure follows after an arrow.
     let asked = structure.split(" => ").next().unwrap_or(structure);
     // Where strace has put a call together that another process interrupted, blanks are left over.
-    let inside = asked.trim().trim_start_matches('{').trim_end_matches('}');
+    let inside = asked.trim().trim_start_matches(['[', '{']).trim_end_matches(['}', ']']);
     inside.split(", ").any(|part| {
         let Some((name, seen)) = part.split_once('=') else {
             return false;
         };
         // strace may add a translation in a comment, as for numbers of processes.
-        name == field && same_flags(seen.split(" /*").next().unwrap_or(seen), value)
+        let seen = seen.split(" /*").next().unwrap_or(seen).trim_end_matches('}');
+        name == field && same_flags(seen, value)
     })
 }
 
@@ -412,8 +453,14 @@ fn same(claimed: &Arg, seen: &str) -> bool {
         Arg::Fields(fields) => fields.iter().all(|(name, value)| match value {
             Arg::Word(word) => has(seen, name, word),
             Arg::Fd(number) => has(seen, name, &number.to_string()),
+            Arg::Number(number) => has(seen, name, &number.to_string()),
             _ => false,
         }),
+        // One process in brackets; strace may add a translation in a comment.
+        Arg::List(items) if matches!(items.as_slice(), [Arg::Pid(_)]) => {
+            let seen = seen.trim_start_matches('[').trim_end_matches(']');
+            same(&items[0], seen)
+        }
         text => seen == text.to_string() || seen.starts_with(&format!("{text}...")),
     }
 }

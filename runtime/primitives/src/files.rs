@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use trace::Arg;
 
-use crate::args::{Word, octal};
+use crate::args::{ToArg, Word, octal};
 use crate::call;
 use crate::error::Result;
 use crate::gate::perform;
@@ -29,8 +29,12 @@ use crate::process::from_rustix;
 /// - EACCES: the file belongs to another user
 /// - EINVAL: the file does not understand the value
 #[track_caller]
-pub fn write(path: &Path, text: &str, why: &'static str) -> Result<()> {
-    perform(call!("write", path, text), why, || write_once(path, text.as_bytes()))
+pub fn write(
+    path: &(impl AsRef<Path> + ToArg + ?Sized),
+    text: &str,
+    why: &'static str,
+) -> Result<()> {
+    perform(call!("write", path, text), why, || write_once(path.as_ref(), text.as_bytes()))
 }
 
 pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> std::result::Result<(), Errno> {
@@ -66,10 +70,10 @@ pub fn create(path: &Path, content: &[u8], mode: u32, why: &'static str) -> Resu
 /// - since: Linux 2.6.39
 /// - ENOENT: there is no such file
 #[track_caller]
-pub fn open_path(path: &Path, why: &'static str) -> Result<OwnedFd> {
+pub fn open_path(path: &(impl AsRef<Path> + ToArg + ?Sized), why: &'static str) -> Result<OwnedFd> {
     perform(call!("open" as "open_path", path, Word("O_PATH|O_CLOEXEC")), why, || {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-        nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
+        nix::fcntl::open(path.as_ref(), flags, nix::sys::stat::Mode::empty())
     })
 }
 
@@ -119,9 +123,13 @@ pub fn openat2_in_root(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> 
 /// - ENOENT: a directory on the way is missing
 /// - EROFS: the file system is mounted read-only
 #[track_caller]
-pub fn mkdir(path: &Path, mode: u32, why: &'static str) -> Result<()> {
+pub fn mkdir(
+    path: &(impl AsRef<Path> + ToArg + ?Sized),
+    mode: u32,
+    why: &'static str,
+) -> Result<()> {
     perform(call!("mkdir", path, octal(mode)), why, || {
-        nix::unistd::mkdir(path, nix::sys::stat::Mode::from_bits_truncate(mode))
+        nix::unistd::mkdir(path.as_ref(), nix::sys::stat::Mode::from_bits_truncate(mode))
     })
 }
 
@@ -186,8 +194,8 @@ pub fn unlink(path: &Path, why: &'static str) -> Result<()> {
 /// - ENOTEMPTY: there is still something in it
 /// - EBUSY: it is a mount point, or a cgroup with processes in it
 #[track_caller]
-pub fn rmdir(path: &Path, why: &'static str) -> Result<()> {
-    perform(call!("rmdir", path), why, || rmdir_raw(path))
+pub fn rmdir(path: &(impl AsRef<Path> + ToArg + ?Sized), why: &'static str) -> Result<()> {
+    perform(call!("rmdir", path), why, || rmdir_raw(path.as_ref()))
 }
 
 pub(crate) fn rmdir_raw(path: &Path) -> std::result::Result<(), Errno> {

@@ -138,7 +138,10 @@ fn watched<T: Shown>(
         Ok(value) => Outcome::Result(value.shown()),
         Err(errno) => Outcome::Errno(errno_name(*errno).into()),
     };
-    window::report(record);
+    match manner {
+        Manner::Asked => window::report(record),
+        Manner::Rescue => window::mention(record),
+    }
     result.map_err(|errno| refusal(&call, errno, false))
 }
 

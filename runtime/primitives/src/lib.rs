@@ -11,13 +11,17 @@
 
 mod args;
 pub mod cards;
+mod cgroup;
+pub mod clean_up;
 mod descriptors;
 mod error;
 mod exec;
 mod files;
 mod gate;
 mod ids;
+mod jobs;
 mod line;
+mod metadata;
 mod mount;
 mod names;
 mod namespaces;
@@ -30,6 +34,7 @@ mod wait;
 mod window;
 
 pub use args::{ToArg, Word};
+pub use cgroup::{CgroupFile, write_pid};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
 pub use exec::{execve, find_program};
@@ -42,10 +47,19 @@ pub use ids::{
     Helper, IdMap, deny_setgroups, own_ids, run_map_helper, setgroups, setresgid, setresuid,
     write_gid_map, write_uid_map,
 };
-pub use line::ToParent;
+pub use jobs::{
+    Pty, block_signals, kill_all, kill_group, openpty, set_controlling_terminal, setpgid,
+    tcsetpgrp, unblock_signals, wait_for_signal,
+};
+pub use line::{Parting, ToParent};
+pub use metadata::{
+    Timestamp, chmod, lchown, lgetxattr, link, llistxattr, lremovexattr, lsetxattr, mkfifo,
+    mknod_block, rename, umask, utimensat,
+};
 pub use mount::{
-    Recursive, chroot, fsconfig_create, fsconfig_set, fsmount, fsopen, mount_bind, mount_change,
-    mount_move, mount_new, mount_remount, mount_setattr, move_mount, open_tree, pivot_root, umount,
+    Recursive, chroot, fsconfig_create, fsconfig_flag, fsconfig_set, fsmount, fsopen, mount_bind,
+    mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_onto,
+    open_tree, pivot_root, umount,
 };
 pub use names::{hostname, setdomainname, sethostname};
 pub use namespaces::{
@@ -63,5 +77,5 @@ pub use process::{
 pub use program::{become_program, own_environment, run};
 pub use rustix::mount::MountAttrFlags;
 pub use spawn::{Birth, Child, fork, spawn};
-pub use wait::{Status, Waited, wait, wait_any, wait_pidfd};
+pub use wait::{Status, Waited, wait, wait_any, wait_any_ended, wait_pidfd};
 pub use window::{Form, WindowArgs, open as watch};

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::call;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Failure, Result};
-use crate::gate::perform;
+use crate::gate::{perform, rescue};
 use crate::process::prctl_set_pdeathsig;
 use crate::window;
 
@@ -124,6 +124,15 @@ impl Line {
     }
 }
 
+/// How a process and its parent part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The parent has said that all is done.
+    LetGo,
+    /// The parent has ended without a word.
+    ParentGone,
+}
+
 /// The child's end: its way to its parent.
 #[derive(Debug)]
 pub struct ToParent(pub(crate) Line);
@@ -163,6 +172,22 @@ impl ToParent {
             Some((Message::Go, _)) => Ok(()),
             _ => Err(Error::Lost { role: "parent".into(), how: "its line is closed".into() }),
         }
+    }
+
+    /// Waits until the parent lets this process go, or is gone. For a process that is there to put
+    /// things in order then, so it cannot be refused and does not end with whoever watches.
+    ///
+    /// - man: recv(2), unix(7)
+    /// - since: Linux 2.6.4 for packets that keep their bounds
+    #[track_caller]
+    pub fn outlive(&self, why: &'static str) -> Result<Parting> {
+        let call = call!("recvfrom" as "outlive", self.0.as_fd(), "Go");
+        let mut heard = None;
+        rescue(call, why, || {
+            heard = self.0.hear()?;
+            Ok(heard.as_ref().map_or(0, |(_, length)| *length))
+        })?;
+        Ok(heard.map_or(Parting::ParentGone, |_| Parting::LetGo))
     }
 
     /// Says that this process has come to a meeting point.

@@ -162,6 +162,20 @@ pub fn fsconfig_set(fs: BorrowedFd<'_>, key: &str, value: &str, why: &'static st
     })
 }
 
+/// Sets a parameter that has no value of a file system that is being configured.
+///
+/// - man: fsconfig(2)
+/// - since: Linux 5.2
+/// - EINVAL: the file system does not know the parameter, or wants a value for it
+/// - EPERM: this parameter is not for user namespaces
+#[track_caller]
+pub fn fsconfig_flag(fs: BorrowedFd<'_>, key: &str, why: &'static str) -> Result<()> {
+    let (command, null) = (Word("FSCONFIG_SET_FLAG"), Word("NULL"));
+    perform(call!("fsconfig" as "fsconfig_flag", fs, command, key, null, 0), why, || {
+        rustix::mount::fsconfig_set_flag(fs, key).map_err(from_rustix)
+    })
+}
+
 /// Makes the file system that was configured.
 ///
 /// - man: fsconfig(2)
@@ -220,6 +234,25 @@ pub fn move_mount(mount: BorrowedFd<'_>, target: &Path, why: &'static str) -> Re
     let here = Word("AT_FDCWD");
     perform(call!("move_mount", mount, "", here, target, flags(&empty)), why, || {
         rustix::mount::move_mount(mount, c"", rustix::fs::CWD, target, empty).map_err(from_rustix)
+    })
+}
+
+/// Attaches a mount at a place that is open already: nobody can put something else there meanwhile.
+///
+/// - man: move_mount(2)
+/// - since: Linux 5.2
+/// - EINVAL: the mount belongs to another mount namespace
+/// - ENOTDIR: a directory is to be attached at a file, or a file at a directory
+#[track_caller]
+pub fn move_mount_onto(
+    mount: BorrowedFd<'_>,
+    place: BorrowedFd<'_>,
+    why: &'static str,
+) -> Result<()> {
+    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    let call = call!("move_mount" as "move_mount_onto", mount, "", place, "", flags(&both));
+    perform(call, why, || {
+        rustix::mount::move_mount(mount, c"", place, c"", both).map_err(from_rustix)
     })
 }
 

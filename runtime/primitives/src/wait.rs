@@ -71,6 +71,12 @@ impl Shown for Waited {
     }
 }
 
+impl Shown for Option<Waited> {
+    fn shown(&self) -> Arg {
+        self.as_ref().map_or(Arg::Number(0), Shown::shown)
+    }
+}
+
 /// Waits for the end of the process behind a pidfd, and takes its exit status.
 ///
 /// - man: waitid(2)
@@ -111,6 +117,18 @@ pub fn wait_any(why: &'static str) -> Result<Waited> {
         serve_until_waitable(|| peek(Of::Any));
         wait_for(Of::Any)
     })
+}
+
+/// Takes the exit status of a child that has ended already; none when all that are left still run.
+///
+/// - man: waitid(2)
+/// - since: Linux 2.6.9
+/// - ECHILD: this process has no children, or none whose status was not taken
+#[track_caller]
+pub fn wait_any_ended(why: &'static str) -> Result<Option<Waited>> {
+    let flags = Word("WNOHANG|WEXITED");
+    let call = call!("waitid" as "wait_any_ended", Word("P_ALL"), 0, flags);
+    perform(call, why, || waitid(Of::Any, libc::WEXITED | libc::WNOHANG))
 }
 
 /// Takes the exit status of a process that is being cleaned up: this cannot be refused.

@@ -33,6 +33,16 @@ pub enum Arg {
         /// The rest of the path, without a leading slash.
         file: String,
     },
+    /// A directory or file of a cgroup hierarchy. Kept apart from [`Arg::Path`] because in which cgroup
+    /// a program runs differs on each machine.
+    CgroupPath {
+        /// Where the hierarchy is mounted.
+        mount: String,
+        /// The cgroup of the program itself, without a leading slash.
+        own: String,
+        /// The rest of the path, without a leading slash.
+        file: String,
+    },
     /// A process as a program takes it among its arguments, in quotes: `"1944"`.
     PidText(i32),
     /// A constant or a set of flags under its name in the man page: `CLONE_NEWUTS`, `NULL`.
@@ -107,6 +117,9 @@ impl Display for Arg {
             Arg::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Arg::Cut { text, bytes } => write!(f, "\"{}\"... ({bytes} bytes)", escape(text)),
             Arg::ProcPath { pid, file } => write!(f, "\"/proc/{pid}/{file}\""),
+            Arg::CgroupPath { mount, own, file } => {
+                write!(f, "\"{}\"", escape(&cgroup_path(mount, own, file)))
+            }
             Arg::PidText(pid) => write!(f, "\"{pid}\""),
             Arg::Word(word) | Arg::Hidden(word) => f.write_str(word),
             Arg::Number(number) => write!(f, "{number}"),
@@ -122,6 +135,12 @@ impl Display for Arg {
             Arg::Fields(fields) => write_fields(f, fields),
         }
     }
+}
+
+/// The whole path, in which none of the parts need be there.
+pub(crate) fn cgroup_path(mount: &str, own: &str, file: &str) -> String {
+    let parts = [mount, own, file].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<&str>>().join("/")
 }
 
 /// Few long items, or many short ones: both must stay within bounds.

@@ -105,6 +105,10 @@ impl Hide {
                 Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
             }
             Arg::Path(path) => Arg::Path(self.path(path)),
+            // Whether the program runs in the first cgroup or further down must not show either.
+            Arg::CgroupPath { mount, file, .. } => {
+                Arg::Path(crate::arg::cgroup_path(mount, "…", file))
+            }
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
             Arg::Object { kind, inode } => {
                 Arg::Hidden(format!("{kind}:[#{}]", self.object(kind, *inode)))
@@ -125,10 +129,12 @@ impl Hide {
     }
 
     /// A pid as it may stand in a golden file. Small ones come from a new pid namespace, where they
-    /// are the same in each run; 0 and below are not pids but groups.
+    /// are the same in each run; 0 and below stand for several processes.
     fn pid(&mut self, pid: i32) -> String {
         match pid {
-            ..=9 => pid.to_string(),
+            // All of a process group, which has the number of its first process.
+            ..=-10 => format!("-{}", self.letter(-pid)),
+            -9..=9 => pid.to_string(),
             _ => self.letter(pid),
         }
     }

@@ -25,10 +25,14 @@ struct Cli {
 enum Subject {
     /// Signals, pidfds, prctls, descriptors, meeting points
     Processes,
+    /// Process groups, signals that are waited for, a terminal
+    Jobs,
     /// Host and domain name, joining namespaces, ids
     Namespaces,
     /// Files and directories, and a path that cannot lead out
     Files,
+    /// Owners, permissions, times, attributes and further names of files
+    Metadata,
     /// Mounts by mount(2)
     Mounts,
     /// Mounts by the new mount API
@@ -50,8 +54,10 @@ fn tour(subject: Subject) -> Result<Status> {
     let views = Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNS | Namespaces::CLONE_NEWUTS;
     match subject {
         Subject::Processes => processes(),
+        Subject::Jobs => inside(Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWPID, jobs),
         Subject::Namespaces => inside(views, namespaces),
         Subject::Files => inside(views, files),
+        Subject::Metadata => inside(views, metadata),
         Subject::Mounts => inside(views, mounts),
         Subject::MountApi => inside(views, mount_api),
         Subject::Root => inside(views, root),
@@ -116,6 +122,35 @@ fn live_and_wait(parent: &ToParent) -> Result<u8> {
     Ok(0)
 }
 
+/// In a pid namespace of its own, of which this is process 1: so it may signal everybody.
+fn jobs() -> Result<()> {
+    let awaited = [Signal::SIGCHLD, Signal::SIGUSR1];
+    primitives::block_signals(&awaited, "be told of one after the other")?;
+    primitives::setsid("have no terminal, and be allowed to get one")?;
+    let pty = primitives::openpty("have a terminal")?;
+    primitives::set_controlling_terminal(pty.slave.as_fd(), "be who the terminal talks to")?;
+    let why = "have somebody in a group of its own";
+    let child = primitives::spawn("grandchild", Birth::default(), why, |parent| {
+        primitives::unblock_signals(&[Signal::SIGUSR1], "be reached by it")?;
+        parent.wait("be there when the signals come")?;
+        Ok(0)
+    })?;
+    let none = primitives::wait_any_ended("see that nobody has ended yet")?;
+    assert!(none.is_none(), "the child waits");
+    primitives::setpgid(child.pid(), child.pid(), "let it be a job")?;
+    primitives::tcsetpgrp(pty.slave.as_fd(), child.pid(), "let it have the keyboard")?;
+    primitives::kill_group(child.pid(), Signal::SIGCONT, "wake the whole job")?;
+    primitives::kill_all(Signal::SIGCONT, "wake everybody")?;
+    primitives::kill(primitives::getpid(), Signal::SIGUSR1, "have a signal to take")?;
+    primitives::wait_for_signal(&[Signal::SIGUSR1], "take it when it suits us")?;
+    let mut child = child;
+    child.release("let it end")?;
+    primitives::wait_for_signal(&[Signal::SIGCHLD], "hear that it has ended")?;
+    primitives::wait_any_ended("take its status without waiting")?;
+    child.let_go();
+    Ok(())
+}
+
 fn namespaces() -> Result<()> {
     primitives::sethostname("tour", "have a name")?;
     primitives::setdomainname("example", "have a domain")?;
@@ -162,6 +197,23 @@ fn files() -> Result<()> {
     primitives::memfd_create_inheritable("tour", b"x", "have a file without a name").map(drop)
 }
 
+fn metadata() -> Result<()> {
+    let place = empty_place()?;
+    primitives::chdir(place, "start paths from there")?;
+    primitives::umask(0o27, "decide who may read what is made here")?;
+    let (file, other) = (Path::new("file"), Path::new("other"));
+    primitives::create(file, b"hello\n", 0o666, "have a file")?;
+    primitives::lchown(file, 0, 0, "give it to root, who has it already")?;
+    primitives::chmod(file, 0o4711, "let others run it as its owner")?;
+    let then = primitives::Timestamp { seconds: 1_000_000_000, nanos: 123_456_789 };
+    primitives::utimensat(file, then, "let it look old")?;
+    primitives::lsetxattr(file, "security.porthole", b"seen", "let it carry a note")?;
+    primitives::lremovexattr(file, "security.porthole", "let it carry none")?;
+    primitives::link(file, other, "call it by a second name")?;
+    primitives::rename(other, Path::new("third"), "call it by a third")?;
+    primitives::mkfifo(Path::new("fifo"), 0o600, "have a pipe with a name")
+}
+
 fn mounts() -> Result<()> {
     let place = empty_place()?;
     let (one, two) = (place.join("one"), place.join("two"));
@@ -179,6 +231,7 @@ fn mount_api() -> Result<()> {
     primitives::mkdir(&target, 0o755, "have a mount point")?;
     let fs = primitives::fsopen("tmpfs", "begin to describe a file system")?;
     primitives::fsconfig_set(fs.as_fd(), "mode", "0755", "say who may enter")?;
+    primitives::fsconfig_flag(fs.as_fd(), "inode64", "number its files in 64 bits")?;
     primitives::fsconfig_create(fs.as_fd(), "make it as described")?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID;
     let mount = primitives::fsmount(fs.as_fd(), attributes, "have a mount of it")?;
@@ -187,7 +240,8 @@ fn mount_api() -> Result<()> {
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY;
     let why = "make the copy read-only before anybody sees it";
     primitives::mount_setattr(copy.as_fd(), read_only, Recursive::Yes, why)?;
-    primitives::move_mount(copy.as_fd(), &target, "lay the copy over it")
+    let on_it = primitives::open_path(&target, "hold the place itself")?;
+    primitives::move_mount_onto(copy.as_fd(), on_it.as_fd(), "lay the copy over it")
 }
 
 fn root() -> Result<()> {
@@ -204,6 +258,7 @@ fn device() -> Result<()> {
     let kinds = Namespaces::CLONE_NEWNS;
     primitives::unshare(kinds, "mount where nobody sees it")?;
     let place = empty_place()?;
+    primitives::mknod_block(&place.join("loop"), 0o600, (7, 0), "have a door to a disk")?;
     primitives::mknod_character(&place.join("null"), 0o666, (1, 3), "have a door to nowhere")?;
     primitives::setgroups(&[], "be in no group")
 }

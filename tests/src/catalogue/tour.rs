@@ -4,8 +4,10 @@ use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
     case("tour-processes", "tour", &["processes"]),
+    case("tour-jobs", "tour", &["jobs"]),
     case("tour-namespaces", "tour", &["namespaces"]),
     case("tour-files", "tour", &["files"]),
+    case("tour-metadata", "tour", &["metadata"]),
     case("tour-mounts", "tour", &["mounts"]),
     case("tour-mount-api", "tour", &["mount-api"]),
     case("tour-root", "tour", &["root"]),

@@ -213,18 +213,27 @@ pub(crate) fn note(step: Vec<Words>, fate: Fate) {
     tell(Message::Mine(Event::Step(StepNote { role, host_pid: getpid().as_raw(), step, fate })));
 }
 
+/// As [`report`], of a request that cleans up: whether anybody is left to read does not matter.
+pub(crate) fn mention(record: Record) {
+    let _ = sent(Message::Mine(Event::Request(record)));
+}
+
 fn tell(message: Message) {
-    let mut guard = watch();
-    let Some(watch) = guard.as_mut() else { return };
-    if let Some(first) = watch.first.as_mut() {
-        if let Message::Mine(event) = message {
-            first.take(event);
-        }
-    } else if matches!(watch.send(&message), Err(Errno::EPIPE | Errno::ECONNREFUSED)) {
+    if matches!(sent(message), Err(Errno::EPIPE | Errno::ECONNREFUSED)) {
         // Nobody is left to read: the one who watches was killed, and with it ends what it watched.
-        drop(guard);
         crate::process::die_here();
     }
+}
+
+fn sent(message: Message) -> std::result::Result<(), Errno> {
+    let mut guard = watch();
+    let Some(watch) = guard.as_mut() else { return Ok(()) };
+    match (watch.first.as_mut(), message) {
+        (Some(first), Message::Mine(event)) => first.take(event),
+        (Some(_), _) => {}
+        (None, message) => watch.send(&message)?,
+    }
+    Ok(())
 }
 
 /// Whether the reader wants this step left out.
