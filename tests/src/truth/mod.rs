@@ -1,0 +1,152 @@
+//! Does the log lie?
+//!
+//! A trace says what the program asked the kernel for; strace says what the kernel was asked. The two
+//! are held against each other, process by process and in order, and both ways: every record must
+//! have its system calls, with the same arguments and the same result, and every watched system call
+//! must have its record.
+//!
+//! Where the check is blind: writes to the kernel's files are recognised by an absolute path below
+//! `/proc` or `/sys`; of a message between two processes only its length is compared; the environment
+//! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
+
+mod expected;
+mod watched;
+
+use std::collections::{HashMap, VecDeque};
+
+use trace::{Event, Outcome, Record};
+
+use crate::strace::Syscall;
+use expected::{Expected, expected};
+pub use watched::{WATCHED, strace_filter};
+
+/// Everything in which the trace and the kernel do not agree; empty when the log is true.
+pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
+    let Some(first) = syscalls.first() else {
+        return vec!["strace saw nothing".to_string()];
+    };
+    let mut lists = by_process(syscalls);
+    if let Some(list) = lists.get_mut(&first.pid) {
+        // strace itself becomes the program that is looked at.
+        list.pop_front();
+    }
+    let mut wrong = Vec::new();
+    for event in events {
+        let Event::Request(record) = event else {
+            continue;
+        };
+        let list = lists.entry(record.host_pid).or_default();
+        if let Err(says) = consume(record, list) {
+            wrong.push(format!(
+                "record {}: {} {}: {says}",
+                record.seq,
+                record.request(),
+                record.outcome
+            ));
+        }
+        if record.call == "execve" && record.outcome.is_success() {
+            // From here on the process is another program, whose requests are its own.
+            list.clear();
+        }
+    }
+    for pid in our_processes(first.pid, syscalls) {
+        let list = lists.remove(&pid).unwrap_or_default();
+        let unseen = list.iter().filter(|call| must_be_recorded(call));
+        wrong.extend(unseen.map(|call| format!("process {pid}: no record of {}", call.text())));
+    }
+    wrong
+}
+
+fn by_process(syscalls: &[Syscall]) -> HashMap<i32, VecDeque<Syscall>> {
+    let mut lists: HashMap<i32, VecDeque<Syscall>> = HashMap::new();
+    for call in syscalls {
+        lists.entry(call.pid).or_default().push_back(call.clone());
+    }
+    lists
+}
+
+/// The first process and all that it and they have made, before becoming another program.
+fn our_processes(first: i32, syscalls: &[Syscall]) -> Vec<i32> {
+    let mut ours = vec![first];
+    let mut others: Vec<i32> = Vec::new();
+    for call in syscalls.iter().skip(1) {
+        if !ours.contains(&call.pid) || others.contains(&call.pid) {
+            continue;
+        }
+        match call.name.as_str() {
+            "execve" if call.number().is_some() => others.push(call.pid),
+            "clone" | "clone3" | "fork" | "vfork" => ours.extend(call.process()),
+            _ => {}
+        }
+    }
+    ours
+}
+
+/// Takes the system calls of one record off the list of its process.
+fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    let expected = match &record.outcome {
+        // The kernel was never asked: there must be nothing, and that is seen at the end.
+        Outcome::Refused(_) | Outcome::Pending(()) => return Ok(()),
+        _ => expected(record),
+    };
+    for expectation in expected {
+        let call = next(&expectation, list)?;
+        expectation.check(&call)?;
+    }
+    Ok(())
+}
+
+/// The next call that the record can be about: what needs no record and has another name is passed.
+fn next(expectation: &Expected, list: &mut VecDeque<Syscall>) -> Result<Syscall, String> {
+    while let Some(call) = list.pop_front() {
+        // A signal came between; the kernel makes the same call again by itself.
+        if only_looks(&call) || call.result.starts_with("? ERESTART") {
+            continue;
+        }
+        if expectation.names.contains(&call.name.as_str()) && expectation.is_meant(&call) {
+            return Ok(call);
+        }
+        if must_be_recorded(&call) {
+            let text = call.text();
+            list.push_front(call);
+            return Err(format!("the kernel saw {text} instead"));
+        }
+    }
+    Err("the kernel saw no such call".to_string())
+}
+
+/// Whether nobody may make this call without a record.
+fn must_be_recorded(call: &Syscall) -> bool {
+    let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
+    match call.name.as_str() {
+        _ if only_looks(call) => false,
+        "openat" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
+        "openat2" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "creat" => is_of_the_kernel(argument(0)),
+        // Who has the terminal, and which one it is.
+        "ioctl" => ["TIOCSCTTY", "TIOCSPGRP"].contains(&argument(1)),
+        // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
+        "pidfd_open" => false,
+        name => WATCHED.contains(&name),
+    }
+}
+
+/// Whether the call asks something and changes nothing.
+fn only_looks(call: &Syscall) -> bool {
+    let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
+    match call.name.as_str() {
+        "prctl" => argument(0).starts_with("PR_GET") || argument(0) == "PR_CAPBSET_READ",
+        "waitid" => argument(3).contains("WNOWAIT"),
+        "prlimit64" => argument(2) == "NULL",
+        _ => false,
+    }
+}
+
+fn writes(flags: &str) -> bool {
+    flags.contains("O_WRONLY") || flags.contains("O_RDWR")
+}
+
+fn is_of_the_kernel(path: &str) -> bool {
+    path.starts_with("\"/proc/") || path.starts_with("\"/sys/")
+}
