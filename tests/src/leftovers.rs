@@ -1,7 +1,7 @@
 //! What has a run left behind? Only what carries its own mark is looked at, never the machine.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -61,4 +61,37 @@ fn mounts(folder: &Path) -> Vec<String> {
         .filter(|line| line.contains(&folder))
         .map(|line| format!("mount {line}"))
         .collect()
+}
+
+/// The cgroups with `name` in theirs, in every hierarchy, below the cgroups that this process is in.
+/// They are removed, so that one failure is not the next one's.
+pub fn cgroups(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for root in hierarchies() {
+        look_for_cgroups(&root, name, &mut found);
+    }
+    // From the inside out.
+    for path in found.iter().rev() {
+        let _ = fs::remove_dir(path);
+    }
+    found.iter().map(|path| format!("cgroup {}", path.display())).collect()
+}
+
+/// Where cgroup hierarchies are mounted.
+fn hierarchies() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_one = |line: &&str| line.contains(" - cgroup ") || line.contains(" - cgroup2 ");
+    let place = |line: &str| line.split(' ').nth(4).map(PathBuf::from);
+    mounts.lines().filter(is_one).filter_map(place).collect()
+}
+
+fn look_for_cgroups(directory: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    for path in entries.flatten().filter(is_directory).map(|entry| entry.path()) {
+        if path.file_name().is_some_and(|file| file.to_string_lossy().contains(name)) {
+            found.push(path.clone());
+        }
+        look_for_cgroups(&path, name, found);
+    }
 }

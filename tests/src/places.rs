@@ -1,6 +1,7 @@
 //! As whom does a program run?
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -42,6 +43,11 @@ impl Place {
 /// Whether the tests themselves run as root, with the power to be somebody else.
 pub fn is_root() -> bool {
     primitives::own_ids().0 == 0
+}
+
+/// Whether this machine has cgroup v2 alone; else its controllers belong to v1.
+pub fn has_unified_cgroups() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// Whether a program can be found by `PATH`.

@@ -30,6 +30,8 @@ pub struct Run {
     flags: Vec<String>,
     args: Vec<String>,
     traced: bool,
+    /// Whether cgroups that carry the name of this run are looked for after it.
+    cgroups: bool,
 }
 
 /// What came out of a run.
@@ -43,8 +45,10 @@ pub struct Ran {
     pub stderr: String,
     /// The trace, where one was asked for.
     pub events: Vec<Event>,
-    /// Processes and files of this run that were there after its end.
+    /// Processes, files, mounts and cgroups of this run that were there after its end.
     pub left_behind: Vec<String>,
+    /// The name that no other run has.
+    pub id: String,
 }
 
 impl Ran {
@@ -86,6 +90,7 @@ impl Run {
             flags: Vec::new(),
             args: Vec::new(),
             traced: true,
+            cgroups: false,
         }
     }
 
@@ -110,6 +115,17 @@ impl Run {
     /// As a user runs it, without a trace file; what is shown is in the window's hands.
     pub fn untraced(mut self) -> Run {
         self.traced = false;
+        self
+    }
+
+    /// A name that no other run has, for something that it makes on this machine.
+    pub fn id(&self) -> String {
+        self.mark.replace("PORTHOLE_RUN=", "porthole-")
+    }
+
+    /// Cgroups that are named with [`Run::id`] must be gone after it too.
+    pub fn looks_for_cgroups(mut self) -> Run {
+        self.cgroups = true;
         self
     }
 
@@ -144,12 +160,17 @@ impl Run {
         let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
         let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
         let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
+        let mut left_behind = leftovers::of(&self.mark, self.folder.path());
+        if self.cgroups {
+            left_behind.extend(leftovers::cgroups(&self.id()));
+        }
         Ran {
             code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
             stdout: text("stdout"),
             stderr: text("stderr"),
             events,
-            left_behind: leftovers::of(&self.mark, self.folder.path()),
+            left_behind,
+            id: self.id(),
         }
     }
 

@@ -35,7 +35,7 @@ fn golden(case: Case, place: Place) -> Trial {
         settings.set_snapshot_path(programs::workspace().join("tests/golden").join(place.name()));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| assert_snapshot!(case.name, text(&case, &ran)));
+        settings.bind(|| assert_snapshot!(case.golden_name(), text(&case, &ran)));
         assert_eq!(ran.code, case.exit_code(place), "the exit code; {}", ran.stderr);
         assert!(ran.left_behind.is_empty(), "left behind: {:?}", ran.left_behind);
     })
@@ -71,6 +71,7 @@ fn text(case: &Case, ran: &Ran) -> String {
     }
     text.push_str(&section("standard error", &without_pids(ran)));
     text.push_str(&section("trace", &trace::golden::text(&ran.events)));
+    let text = text.replace(&ran.id, "{id}");
     // On a host with cgroup v1 and v2 the second one lies a floor deeper.
     text.replace("/sys/fs/cgroup/unified/", "/sys/fs/cgroup/")
 }

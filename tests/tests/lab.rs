@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn trial(name: &'static str, filter: &'static str) -> Trial {
-    let title = format!("lab/{name}");
+    let title = format!("lab/{name}/{filter}");
     match has_program("linux.uml") {
         true => suite::test(title, move || passes(name, filter)),
         false => suite::skipped(title, "User-Mode Linux (Debian: user-mode-linux, busybox-static)"),

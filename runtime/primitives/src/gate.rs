@@ -122,6 +122,7 @@ fn watched<T: Shown>(
     manner: Manner,
 ) -> Result<T> {
     let mut record = window::pending(&call, why, caller);
+    record.cleans_up = manner == Manner::Rescue;
     let verdict = match manner {
         Manner::Asked => window::decide(&record)?,
         Manner::Rescue => Verdict::Go,

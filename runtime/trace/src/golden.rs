@@ -211,6 +211,7 @@ mod tests {
             micros: 3,
             why: "see".into(),
             source: "x.rs:1".into(),
+            cleans_up: false,
         })
     }
 

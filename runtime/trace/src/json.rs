@@ -16,6 +16,7 @@
 //! | `pid`, `host_pid` | number | the process as it sees itself, and as the first process sees it |
 //! | `step` | list of text | the steps it belongs to, outermost first |
 //! | `call` | text | the request under its name in the man page |
+//! | `cleans_up` | true | it cleans up, so it cannot be refused; not there otherwise |
 //! | `primitive` | text | the function of `primitives` that made it |
 //! | `args` | list of values | its arguments |
 //! | one of `result`, `errno`, `refused`, `pending` | value; text; text; null | what came of it: see [`Outcome`](crate::Outcome) |

@@ -214,6 +214,7 @@ mod tests {
             micros: 9,
             why: "be found under a name of our own".into(),
             source: "main.rs:7".into(),
+            cleans_up: false,
         }
     }
 

@@ -39,6 +39,9 @@ pub struct Record {
     pub why: Words,
     /// The line of the program that asked, as `file:line`.
     pub source: Words,
+    /// Whether it cleans up, so that it could not have been refused, stopped or left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleans_up: bool,
 }
 
 /// What came of a request.

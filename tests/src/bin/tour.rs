@@ -146,9 +146,12 @@ fn jobs() -> Result<()> {
     let mut child = child;
     child.release("let it end")?;
     primitives::wait_for_signal(&[Signal::SIGCHLD], "hear that it has ended")?;
-    primitives::wait_any_ended("take its status without waiting")?;
+    let ended = primitives::wait_any_ended("take its status without waiting")?;
     child.let_go();
-    Ok(())
+    match ended.map(|ended| ended.status) {
+        Some(Status::Exited(0)) => Ok(()),
+        other => Err(primitives::Error::Unusable(format!("the grandchild: {other:?}"))),
+    }
 }
 
 fn namespaces() -> Result<()> {

@@ -13,7 +13,7 @@ mod ch07;
 mod ch08;
 mod tour;
 
-use crate::places::Place;
+use crate::places::{Place, has_unified_cgroups};
 use crate::running::{Run, Target};
 
 /// One way to run a program.
@@ -23,12 +23,15 @@ pub struct Case {
     pub name: &'static str,
     /// The program.
     pub program: &'static str,
-    /// Its arguments; `{target}` is a process in namespaces of its own, to be joined.
+    /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
+    /// no other run has, for a cgroup.
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
     /// Whether the output is the same in every run and on every machine.
     pub stdout: Stdout,
+    /// Whether it does one thing with cgroup v1 and another with v2, so that it has two golden traces.
+    pub by_cgroups: bool,
 }
 
 /// Whether a program's output can be compared.
@@ -41,7 +44,7 @@ pub enum Stdout {
 }
 
 const fn case(name: &'static str, program: &'static str, args: &'static [&'static str]) -> Case {
-    Case { name, program, args, exit: (0, 0), stdout: Stdout::Same }
+    Case { name, program, args, exit: (0, 0), stdout: Stdout::Same, by_cgroups: false }
 }
 
 impl Case {
@@ -57,6 +60,20 @@ impl Case {
         Case { stdout: Stdout::Varies, ..self }
     }
 
+    #[expect(dead_code, reason = "chapter 8 is the first that needs it")]
+    const fn per_cgroup_version(self) -> Case {
+        Case { by_cgroups: true, ..self }
+    }
+
+    /// The name of its golden file on this machine.
+    pub fn golden_name(&self) -> String {
+        match (self.by_cgroups, has_unified_cgroups()) {
+            (false, _) => self.name.to_string(),
+            (true, false) => format!("{}.v1", self.name),
+            (true, true) => format!("{}.v2", self.name),
+        }
+    }
+
     /// The exit code that is right in this place.
     pub fn exit_code(&self, place: Place) -> i32 {
         match place {
@@ -70,8 +87,13 @@ impl Case {
         let needs_target = self.args.contains(&"{target}");
         let target = needs_target.then(|| Target::start(place));
         let pid = target.as_ref().map(|target| target.pid.to_string()).unwrap_or_default();
-        let args = self.args.iter().map(|arg| arg.replace("{target}", &pid));
-        (Run::new(place, self.program).args(args), target)
+        let mut run = Run::new(place, self.program);
+        if self.args.iter().any(|arg| arg.contains("{id}")) {
+            run = run.looks_for_cgroups();
+        }
+        let id = run.id();
+        let args = self.args.iter().map(|arg| arg.replace("{target}", &pid).replace("{id}", &id));
+        (run.args(args), target)
     }
 }
 

@@ -81,6 +81,7 @@ impl Step {
             args: self.args,
             exit: (0, 0),
             stdout: Stdout::Varies,
+            by_cgroups: false,
         };
         let (run, target) = case.prepare(place);
         let run = run.untraced().flags(["--trace", "off"]).flags(flags).under(self.under);

@@ -90,6 +90,7 @@ impl Canon {
             },
             micros: 0,
             source: without_line(&record.source),
+            cleans_up: false,
             ..record.clone()
         }
     }
@@ -194,6 +195,7 @@ mod tests {
             micros: seq,
             why: "see".into(),
             source: "x.rs:1".into(),
+            cleans_up: false,
         })
     }
 

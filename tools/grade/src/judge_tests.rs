@@ -25,6 +25,7 @@ pub(crate) fn request(
         micros: 0,
         why: "test".into(),
         source: "x".into(),
+        cleans_up: false,
     })
 }
 

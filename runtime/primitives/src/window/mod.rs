@@ -153,6 +153,7 @@ pub(crate) fn pending(
         micros: 0,
         why: why.into(),
         source: format!("{}:{}", caller.file(), caller.line()).into(),
+        cleans_up: false,
     }
 }
 

@@ -228,6 +228,7 @@ mod tests {
             micros: 0,
             why: "see".into(),
             source: "x".into(),
+            cleans_up: false,
         }
     }
 
