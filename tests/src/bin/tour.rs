@@ -146,6 +146,7 @@ fn jobs() -> Result<()> {
     let mut child = child;
     child.release("let it end")?;
     primitives::wait_for_signal(&[Signal::SIGCHLD], "hear that it has ended")?;
+    child.watch_it_go()?;
     let ended = primitives::wait_any_ended("take its status without waiting")?;
     child.let_go();
     match ended.map(|ended| ended.status) {
