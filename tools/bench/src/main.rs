@@ -3,6 +3,7 @@
 //! All figures of one table come from one run, one after the other and round by round, because a
 //! machine that others use too is faster or slower from minute to minute: only ratios can be compared.
 
+mod container;
 mod gate;
 mod programs;
 
@@ -32,6 +33,12 @@ enum What {
         #[arg(long, default_value_t = 15)]
         rounds: usize,
     },
+    /// A container from nothing to its end, beside the least that it can cost: milliseconds. As root
+    Container {
+        /// Rounds; the best and the median are shown
+        #[arg(long, default_value_t = 40)]
+        rounds: usize,
+    },
     /// Make requests in one way and print how many nanoseconds one took (used by `gate`)
     #[command(hide = true)]
     Loop {
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().what {
         What::Gate { rounds } => gate::compare(rounds),
         What::Programs { rounds } => programs::compare(rounds),
+        What::Container { rounds } => container::compare(rounds),
         What::Loop { way } => gate::run(way),
     };
     match result {

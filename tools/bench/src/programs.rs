@@ -1,6 +1,6 @@
 //! What does it cost to watch a whole program, beside strace?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) fn compare(rounds: usize) -> Result<()> {
     let mut samples = vec![Vec::new(); rows.len()];
     for _ in 0..rounds {
         for ((name, words), samples) in rows.iter().zip(&mut samples) {
-            samples.push(time(words).with_context(|| (*name).to_string())?);
+            samples.push(time(words, folder.path()).with_context(|| (*name).to_string())?);
         }
     }
     head(&format!("chapter2 {}", ARGS.join(" ")));
@@ -53,15 +53,21 @@ fn command(program: &str, flags: &[&str]) -> Vec<String> {
 }
 
 /// Another program of the workspace, built with the same profile.
-fn beside_me(name: &str) -> Result<String> {
+pub(crate) fn beside_me(name: &str) -> Result<String> {
     let path: PathBuf = std::env::current_exe()?.with_file_name(name);
     ensure!(path.exists(), "{} is not built: cargo build --release", path.display());
     Ok(path.to_string_lossy().into_owned())
 }
 
-fn time(words: &[String]) -> Result<f64> {
+/// How long a program takes in a folder, in milliseconds; it must end with 0.
+pub(crate) fn time(words: &[String], folder: &Path) -> Result<f64> {
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(&words[1..])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let start = Instant::now();
     let status = command.status()?;
     ensure!(status.success(), "it ended with {status}");
