@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser};
 
 use crate::error::{Error, OWN_FAILURE, Result};
 use crate::wait::Status;
@@ -19,17 +20,50 @@ pub fn run<Cli: Parser>(
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
     crate::process::die_of_closed_pipes();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, args) = match parse(std::env::args_os(), window) {
+        Ok(parsed) => parsed,
         Err(error) => {
             let asked_for_help = !error.use_stderr();
             let _ = error.print();
             return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(OWN_FAILURE) };
         }
     };
-    let result = window::open(window(&cli), form).and_then(|()| body(&cli));
+    let result = window::open(&args, form).and_then(|()| body(&cli));
     window::close(result.is_ok());
     conclude(result)
+}
+
+/// The command line, and what it says to the window.
+///
+/// The window's flags may stand before and after a subcommand. Of a global argument that stands in
+/// both places clap keeps the last only, so here each level has the flags as its own, and they are
+/// put together afterwards.
+fn parse<Cli: Parser>(
+    words: impl IntoIterator<Item = OsString>,
+    window: impl FnOnce(&Cli) -> &WindowArgs,
+) -> std::result::Result<(Cli, WindowArgs), clap::Error> {
+    let command = Cli::command().mut_args(|arg| arg.global(false));
+    let matches = with_the_window(command).try_get_matches_from(words)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let mut args = window(&cli).clone();
+    let mut level: &ArgMatches = &matches;
+    while let Some((_, inner)) = level.subcommand() {
+        let more = WindowArgs::from_arg_matches(inner)?;
+        args.add(more).map_err(|flag| {
+            let twice = format!("{flag} stands in two places: say it once\n");
+            clap::Error::raw(ErrorKind::ArgumentConflict, twice)
+        })?;
+        level = inner;
+    }
+    Ok((cli, args))
+}
+
+/// Gives the window's flags to every subcommand, as arguments of its own.
+fn with_the_window(command: Command) -> Command {
+    command.mut_subcommands(|inner| {
+        let inner = WindowArgs::augment_args(inner).mut_args(|arg| arg.global(false));
+        with_the_window(inner)
+    })
 }
 
 fn conclude(result: Result<Status>) -> ExitCode {
@@ -66,4 +100,62 @@ pub fn become_program(words: &[OsString], why: &'static str) -> Result<u8> {
     let search = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     let program = crate::find_program(name, &search)?;
     match crate::execve(&program, words, &own_environment(), why)? {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::{Parser, Subcommand};
+
+    use super::parse;
+    use crate::window::{Form, WindowArgs};
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        topic: Option<Topic>,
+        #[command(flatten)]
+        window: WindowArgs,
+    }
+
+    #[derive(Subcommand)]
+    enum Topic {
+        Run {
+            #[arg(trailing_var_arg = true)]
+            command: Vec<String>,
+        },
+    }
+
+    fn read(line: &str) -> Result<(Vec<String>, WindowArgs), clap::Error> {
+        let words = line.split(' ').map(OsString::from);
+        let (cli, args) = parse(words, |cli: &Cli| &cli.window)?;
+        let command = match cli.topic {
+            Some(Topic::Run { command }) => command,
+            None => Vec::new(),
+        };
+        Ok((command, args))
+    }
+
+    #[test]
+    fn flags_before_and_after_a_subcommand_count_alike() {
+        let (_, args) = read("x --without a run --without b --step").unwrap();
+        assert_eq!(args.without, ["a", "b"]);
+        assert!(args.step);
+        let (_, args) = read("x --trace json run").unwrap();
+        assert_eq!(args.trace, Some(Form::Json));
+    }
+
+    #[test]
+    fn what_can_be_said_once_is_not_said_twice() {
+        let error = read("x --trace json run --trace off").unwrap_err();
+        assert!(error.to_string().contains("--trace stands in two places"), "{error}");
+    }
+
+    #[test]
+    fn what_follows_a_program_is_its_own() {
+        let (command, args) = read("x run sh --step").unwrap();
+        assert_eq!(command, ["sh", "--step"]);
+        assert!(!args.step);
+    }
 }

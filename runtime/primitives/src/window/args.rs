@@ -50,6 +50,34 @@ pub struct WindowArgs {
     pub without: Vec<String>,
 }
 
+impl WindowArgs {
+    /// Adds what was said in a second place; the flag's name, when it can be said only once.
+    pub(crate) fn add(&mut self, more: WindowArgs) -> Result<(), &'static str> {
+        once(&mut self.trace, more.trace, "--trace")?;
+        once(&mut self.trace_file, more.trace_file, "--trace-file")?;
+        once(&mut self.commands, more.commands, "--commands")?;
+        self.explain |= more.explain;
+        self.step |= more.step;
+        self.breaks.extend(more.breaks);
+        self.fail.extend(more.fail);
+        self.fail_at.extend(more.fail_at);
+        self.kill_at.extend(more.kill_at);
+        self.without.extend(more.without);
+        Ok(())
+    }
+}
+
+fn once<T>(value: &mut Option<T>, more: Option<T>, flag: &'static str) -> Result<(), &'static str> {
+    match (value.is_some(), more.is_some()) {
+        (true, true) => Err(flag),
+        (false, true) => {
+            *value = more;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How a trace is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
