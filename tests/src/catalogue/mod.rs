@@ -11,6 +11,8 @@ mod ch05;
 mod ch06;
 mod ch07;
 mod ch08;
+mod ch09;
+mod ch10;
 mod tour;
 
 use crate::places::{Place, has_unified_cgroups};
@@ -109,6 +111,8 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch06::CASES,
         ch07::CASES,
         ch08::CASES,
+        ch09::CASES,
+        ch10::CASES,
     ];
     lists.into_iter().flatten().copied()
 }

@@ -8,6 +8,8 @@ mod ch05;
 mod ch06;
 mod ch07;
 mod ch08;
+mod ch09;
+mod ch10;
 
 use crate::checks::Step;
 
@@ -22,6 +24,8 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
         ch06::STEPS,
         ch07::STEPS,
         ch08::STEPS,
+        ch09::STEPS,
+        ch10::STEPS,
     ];
     lists.into_iter().flatten().copied()
 }

@@ -9,7 +9,10 @@ use crate::chance::Chance;
 use crate::exercise::{Exercise, Number};
 use crate::run::{Folder, succeeds};
 use crate::verdict::Verdict;
-use crate::{chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter8};
+use crate::{
+    chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter8, chapter9,
+    chapter10,
+};
 
 /// What a check works with: the program that is judged, and what is needed to judge it.
 pub(crate) struct Bench {
@@ -32,6 +35,8 @@ pub(crate) fn check_of(number: Number) -> Option<Check> {
         6 => chapter6::CHECKS,
         7 => chapter7::CHECKS,
         8 => chapter8::CHECKS,
+        9 => chapter9::CHECKS,
+        10 => chapter10::CHECKS,
         _ => return None,
     };
     checks.get(usize::from(number.place).checked_sub(1)?).copied()

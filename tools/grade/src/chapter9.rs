@@ -1,0 +1,6 @@
+//! Chapter 9: less than root.
+
+use crate::bench::Check;
+
+/// The checks of this chapter's exercises, in their order.
+pub(crate) const CHECKS: &[Check] = &[];
