@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::{Arg, Event, Outcome, Record};
+use crate::{Arg, Event, Kin, Outcome, Record};
 
 /// `events` in the order of the scheduler that always prefers the oldest process.
 pub fn canonical(events: &[Event]) -> Vec<Event> {
@@ -25,6 +25,7 @@ struct Replay<'a> {
     born: Vec<i32>,
     lists: HashMap<i32, VecDeque<&'a Event>>,
     parents: HashMap<i32, i32>,
+    kin: Kin,
     /// How many messages each process has sent and received.
     sent: HashMap<i32, usize>,
     received: HashMap<i32, usize>,
@@ -38,7 +39,7 @@ impl<'a> Replay<'a> {
         }
         let born = events.first().map(Event::host_pid).into_iter().collect();
         let (parents, sent, received) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Replay { born, lists, parents, sent, received }
+        Replay { born, lists, parents, kin: Kin::of(events), sent, received }
     }
 
     fn next(&mut self) -> Option<Event> {
@@ -64,15 +65,27 @@ impl<'a> Replay<'a> {
     fn can_go_on(&self, pid: i32) -> bool {
         match self.lists.get(&pid).and_then(|list| list.front()) {
             None => false,
-            Some(Event::Request(record)) => !self.waits(record),
+            Some(Event::Request(record)) => !self.waits(record) && !self.waits_for_a_child(record),
             Some(Event::Step(_) | Event::State(_)) => true,
         }
     }
 
     fn waits(&self, record: &Record) -> bool {
         match record.call.as_ref() {
-            "waitid" => ended_process(record).is_some_and(|pid| self.has_more(pid)),
+            "waitid" => self.ended_process(record).is_some_and(|pid| self.has_more(pid)),
             "recvfrom" => self.received(record.host_pid) >= self.sent_to(record.host_pid),
+            _ => false,
+        }
+    }
+
+    /// Whether this takes the signal that says that a child has ended; the status is taken next.
+    fn waits_for_a_child(&self, record: &Record) -> bool {
+        let child = Outcome::Result(Arg::Word("SIGCHLD".into()));
+        if record.call != "sigwaitinfo" || record.outcome != child {
+            return false;
+        }
+        match self.lists.get(&record.host_pid).and_then(|list| list.get(1)) {
+            Some(Event::Request(next)) if next.call == "waitid" => self.waits(next),
             _ => false,
         }
     }
@@ -96,25 +109,30 @@ impl<'a> Replay<'a> {
         let pid = record.host_pid;
         match (record.call.as_ref(), &record.outcome) {
             ("clone3" | "fork", Outcome::Result(Arg::Pid(child))) => {
-                self.parents.insert(*child, pid);
-                self.born.push(*child);
+                let child = self.kin.outside(pid, *child).unwrap_or(*child);
+                self.parents.insert(child, pid);
+                self.born.push(child);
             }
             ("sendto", _) => *self.sent.entry(pid).or_default() += 1,
             ("recvfrom", _) => *self.received.entry(pid).or_default() += 1,
             _ => {}
         }
     }
-}
 
-/// Whose status a `waitid` has taken.
-fn ended_process(record: &Record) -> Option<i32> {
-    let Outcome::Result(Arg::Fields(fields)) = &record.outcome else {
-        return None;
-    };
-    fields.iter().find_map(|(name, value)| match value {
-        Arg::Pid(pid) if name == "si_pid" => Some(*pid),
-        _ => None,
-    })
+    /// Whose status a `waitid` has taken.
+    fn ended_process(&self, record: &Record) -> Option<i32> {
+        let Outcome::Result(Arg::Fields(fields)) = &record.outcome else {
+            return None;
+        };
+        if fields.iter().any(|(name, _)| name == "stopped") {
+            return None;
+        }
+        let number = fields.iter().find_map(|(name, value)| match value {
+            Arg::Pid(pid) if name == "si_pid" => Some(*pid),
+            _ => None,
+        })?;
+        self.kin.outside(record.host_pid, number)
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +184,22 @@ mod tests {
         let order = calls(&canonical(&one));
         assert_eq!(order[..4], ["1 clone3", "1 write", "1 sendto", "2 prctl"]);
         assert_eq!(order[6], "1 waitid");
+    }
+
+    #[test]
+    fn a_child_in_another_pid_namespace_comes_where_it_belongs() {
+        use crate::kin::tests::{birth, request};
+        let zero = || Arg::Number(0);
+        let ended = |pid| Arg::Fields(vec![("si_pid".into(), Arg::Pid(pid))]);
+        let events = [
+            birth((1, 100, 100), "CLONE_NEWPID", 101),
+            birth((2, 101, 1), "CLONE_PIDFD", 2),
+            request((3, 102, 2), "execve", Vec::new(), zero()),
+            request((4, 101, 1), "waitid", Vec::new(), ended(2)),
+            request((5, 100, 100), "waitid", Vec::new(), ended(101)),
+        ];
+        let order = calls(&canonical(&events));
+        assert_eq!(order, ["100 clone3", "101 clone3", "102 execve", "101 waitid", "100 waitid"]);
     }
 
     #[test]
