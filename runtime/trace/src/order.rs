@@ -3,8 +3,8 @@
 //! What one process does has an order. What two do at the same time has none, and the trace shows
 //! whatever happened in that run. [`canonical`] takes the lists of all processes apart and runs them
 //! again as a scheduler would that always prefers the oldest process that can go on: a process
-//! starts when its parent's request has made it, waits in `waitid` for the other's last request, and
-//! in `recvfrom` for the parent's or the child's `sendto`.
+//! starts when its parent's request has made it, waits in `waitid` for the other's last request, in
+//! `recvfrom` for the parent's or the child's `sendto`, and in `sigwaitinfo` until nobody else can go on.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -43,8 +43,9 @@ impl<'a> Replay<'a> {
     }
 
     fn next(&mut self) -> Option<Event> {
-        let ready = self.born.iter().copied().find(|pid| self.can_go_on(*pid));
-        let pid = ready.or_else(|| self.stuck())?;
+        let mut ready = self.born.iter().copied().filter(|pid| self.can_go_on(*pid));
+        let pid = ready.clone().find(|pid| !self.listens(*pid)).or_else(|| ready.next());
+        let pid = pid.or_else(|| self.stuck())?;
         let event = self.lists.get_mut(&pid)?.pop_front()?.clone();
         if let Event::Request(record) = &event {
             self.follow(record);
@@ -65,7 +66,7 @@ impl<'a> Replay<'a> {
     fn can_go_on(&self, pid: i32) -> bool {
         match self.lists.get(&pid).and_then(|list| list.front()) {
             None => false,
-            Some(Event::Request(record)) => !self.waits(record) && !self.waits_for_a_child(record),
+            Some(Event::Request(record)) => !self.waits(record),
             Some(Event::Step(_) | Event::State(_)) => true,
         }
     }
@@ -78,16 +79,10 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Whether this takes the signal that says that a child has ended; the status is taken next.
-    fn waits_for_a_child(&self, record: &Record) -> bool {
-        let child = Outcome::Result(Arg::Word("SIGCHLD".into()));
-        if record.call != "sigwaitinfo" || record.outcome != child {
-            return false;
-        }
-        match self.lists.get(&record.host_pid).and_then(|list| list.get(1)) {
-            Some(Event::Request(next)) if next.call == "waitid" => self.waits(next),
-            _ => false,
-        }
+    /// Who waits for a signal waits for somebody: what others can do meanwhile comes first.
+    fn listens(&self, pid: i32) -> bool {
+        let next = self.lists.get(&pid).and_then(|list| list.front());
+        matches!(next, Some(Event::Request(record)) if record.call == "sigwaitinfo")
     }
 
     fn has_more(&self, pid: i32) -> bool {
