@@ -71,7 +71,7 @@ fn live_inside(
         parent.tie(Signal::SIGKILL, "end, and all others in here with it, when its parent ends")
     })?;
     if kinds.contains(Namespaces::CLONE_NEWUSER) {
-        step("wait for the maps", || parent.wait("not run anything before it is somebody"))?;
+        step_giving("wait for the maps", || parent.wait("not run anything before it is somebody"))?;
     }
     step("cut the mount ties", || {
         let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
