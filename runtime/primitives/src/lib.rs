@@ -77,5 +77,5 @@ pub use process::{
 pub use program::{become_program, own_environment, run};
 pub use rustix::mount::MountAttrFlags;
 pub use spawn::{Birth, Child, fork, spawn};
-pub use wait::{Status, Waited, wait, wait_any, wait_any_ended, wait_pidfd};
+pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::{Form, WindowArgs, open as watch};

@@ -71,7 +71,7 @@ pub(crate) fn look() {
     let number = FROM_TERMINAL.swap(0, Ordering::Relaxed);
     let pid = PROGRAM.load(Ordering::Relaxed);
     let Ok(signal) = Signal::try_from(number) else { return };
-    if pid > 0 && !catches(pid, number) {
+    if pid > 0 && !listens(pid, number) {
         let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         // SAFETY: the default action is no handler.
         let _ = unsafe { sigaction(signal, &default) };
@@ -79,10 +79,14 @@ pub(crate) fn look() {
     }
 }
 
-/// Whether a process has a handler for a signal, by the mask in `/proc/PID/status`.
-fn catches(pid: i32, signal: i32) -> bool {
+/// Whether a process has a handler for a signal, or holds it back to take it when it suits, by the
+/// masks in `/proc/PID/status`.
+fn listens(pid: i32, signal: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    let has = |mask: &str| {
+        let hex = status.lines().find_map(|line| line.strip_prefix(mask));
+        let mask = hex.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    };
+    has("SigCgt:") || has("SigBlk:")
 }

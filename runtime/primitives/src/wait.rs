@@ -22,6 +22,8 @@ pub enum Status {
     Exited(i32),
     /// By the signal of this number; a real-time signal (32 to 64) has no name in `Signal`.
     Killed(i32),
+    /// It has not ended: the signal of this number has stopped it, and SIGCONT lets it go on.
+    Stopped(i32),
 }
 
 impl Status {
@@ -29,7 +31,7 @@ impl Status {
     pub fn code(self) -> u8 {
         let code = match self {
             Status::Exited(code) => code & 0xff,
-            Status::Killed(signal) => 128 + signal,
+            Status::Killed(signal) | Status::Stopped(signal) => 128 + signal,
         };
         u8::try_from(code).unwrap_or(u8::MAX)
     }
@@ -40,6 +42,7 @@ impl Display for Status {
         match self {
             Status::Exited(code) => write!(f, "exit code {code}"),
             Status::Killed(signal) => write!(f, "killed by {}", signal_name(*signal)),
+            Status::Stopped(signal) => write!(f, "stopped by {}", signal_name(*signal)),
         }
     }
 }
@@ -66,6 +69,7 @@ impl Shown for Waited {
         let (how, status) = match self.status {
             Status::Exited(code) => ("exited", Arg::Number(i64::from(code))),
             Status::Killed(signal) => ("killed", word(signal_name(signal))),
+            Status::Stopped(signal) => ("stopped", word(signal_name(signal))),
         };
         fields([("si_pid", Arg::Pid(self.pid.as_raw())), (how, status)])
     }
@@ -131,6 +135,19 @@ pub fn wait_any_ended(why: &'static str) -> Result<Option<Waited>> {
     perform(call, why, || waitid(Of::Any, libc::WEXITED | libc::WNOHANG))
 }
 
+/// As [`wait_any_ended`], and also tells of a child that a signal has stopped, once.
+///
+/// - man: waitid(2)
+/// - since: Linux 2.6.9
+/// - ECHILD: this process has no children, or none whose status was not taken
+#[track_caller]
+pub fn wait_any_changed(why: &'static str) -> Result<Option<Waited>> {
+    let flags = Word("WNOHANG|WSTOPPED|WEXITED");
+    let call = call!("waitid" as "wait_any_changed", Word("P_ALL"), 0, flags);
+    let wanted = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG;
+    perform(call, why, || waitid(Of::Any, wanted))
+}
+
 /// Takes the exit status of a process that is being cleaned up: this cannot be refused.
 #[track_caller]
 pub(crate) fn wait_to_clean_up(pid: Pid) -> Result<Waited> {
@@ -186,6 +203,7 @@ fn waitid(whom: Of<'_>, flags: libc::c_int) -> std::result::Result<Option<Waited
     let status = unsafe { info.si_status() };
     let status = match info.si_code {
         libc::CLD_EXITED => Status::Exited(status),
+        libc::CLD_STOPPED => Status::Stopped(status),
         _ => Status::Killed(status),
     };
     Ok((pid != 0).then(|| Waited { pid: Pid::from_raw(pid), status }))

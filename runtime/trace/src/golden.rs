@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Arg, Change, Event, Outcome, Pretty, Record, StateChange, Style, order};
+use crate::{Arg, Change, Event, Kin, Outcome, Pretty, Record, StateChange, Style, order};
 
 /// `events` as text that is the same in every run of the same program.
 pub fn text(events: &[Event]) -> String {
@@ -29,27 +29,29 @@ pub fn told(events: &[Event]) -> Vec<Event> {
 
 /// The processes that somebody in this trace has killed, as their parent's wait confirms.
 fn cut_short(events: &[Event]) -> Vec<i32> {
-    let mut killed = Vec::new();
+    let kin = Kin::of(events);
+    let mut killed: Vec<i32> = Vec::new();
     for event in events {
-        let Event::Request(Record { call, args, outcome, .. }) = event else { continue };
+        let Event::Request(Record { host_pid, call, args, outcome, .. }) = event else { continue };
+        let outside = |pid: i32| kin.outside(*host_pid, pid).unwrap_or(pid);
         match (call.as_ref(), args.as_slice(), outcome) {
             ("kill", [Arg::Pid(pid), Arg::Word(signal)], Outcome::Result(_))
                 if signal == "SIGKILL" =>
             {
-                killed.push(*pid);
+                killed.push(outside(*pid));
             }
             ("waitid", _, Outcome::Result(Arg::Fields(fields))) => {
                 let by_itself = fields.iter().any(|(name, _)| name == "exited");
-                killed.retain(|pid| !(by_itself && fields.contains(&pid_field(*pid))));
+                let ended = fields.iter().find_map(|(name, value)| match value {
+                    Arg::Pid(pid) if name == "si_pid" => Some(outside(*pid)),
+                    _ => None,
+                });
+                killed.retain(|pid| !(by_itself && ended == Some(*pid)));
             }
             _ => {}
         }
     }
     killed
-}
-
-fn pid_field(pid: i32) -> (String, Arg) {
-    ("si_pid".to_string(), Arg::Pid(pid))
 }
 
 /// Remembers which pid got which letter, and which object which number.

@@ -3,12 +3,12 @@
 //! What one process does has an order. What two do at the same time has none, and the trace shows
 //! whatever happened in that run. [`canonical`] takes the lists of all processes apart and runs them
 //! again as a scheduler would that always prefers the oldest process that can go on: a process
-//! starts when its parent's request has made it, waits in `waitid` for the other's last request, and
-//! in `recvfrom` for the parent's or the child's `sendto`.
+//! starts when its parent's request has made it, waits in `waitid` for the other's last request, in
+//! `recvfrom` for the parent's or the child's `sendto`, and in `sigwaitinfo` until nobody else can go on.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::{Arg, Event, Outcome, Record};
+use crate::{Arg, Event, Kin, Outcome, Record};
 
 /// `events` in the order of the scheduler that always prefers the oldest process.
 pub fn canonical(events: &[Event]) -> Vec<Event> {
@@ -25,6 +25,7 @@ struct Replay<'a> {
     born: Vec<i32>,
     lists: HashMap<i32, VecDeque<&'a Event>>,
     parents: HashMap<i32, i32>,
+    kin: Kin,
     /// How many messages each process has sent and received.
     sent: HashMap<i32, usize>,
     received: HashMap<i32, usize>,
@@ -38,12 +39,13 @@ impl<'a> Replay<'a> {
         }
         let born = events.first().map(Event::host_pid).into_iter().collect();
         let (parents, sent, received) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Replay { born, lists, parents, sent, received }
+        Replay { born, lists, parents, kin: Kin::of(events), sent, received }
     }
 
     fn next(&mut self) -> Option<Event> {
-        let ready = self.born.iter().copied().find(|pid| self.can_go_on(*pid));
-        let pid = ready.or_else(|| self.stuck())?;
+        let mut ready = self.born.iter().copied().filter(|pid| self.can_go_on(*pid));
+        let pid = ready.clone().find(|pid| !self.listens(*pid)).or_else(|| ready.next());
+        let pid = pid.or_else(|| self.stuck())?;
         let event = self.lists.get_mut(&pid)?.pop_front()?.clone();
         if let Event::Request(record) = &event {
             self.follow(record);
@@ -71,10 +73,16 @@ impl<'a> Replay<'a> {
 
     fn waits(&self, record: &Record) -> bool {
         match record.call.as_ref() {
-            "waitid" => ended_process(record).is_some_and(|pid| self.has_more(pid)),
+            "waitid" => self.ended_process(record).is_some_and(|pid| self.has_more(pid)),
             "recvfrom" => self.received(record.host_pid) >= self.sent_to(record.host_pid),
             _ => false,
         }
+    }
+
+    /// Who waits for a signal waits for somebody: what others can do meanwhile comes first.
+    fn listens(&self, pid: i32) -> bool {
+        let next = self.lists.get(&pid).and_then(|list| list.front());
+        matches!(next, Some(Event::Request(record)) if record.call == "sigwaitinfo")
     }
 
     fn has_more(&self, pid: i32) -> bool {
@@ -96,25 +104,30 @@ impl<'a> Replay<'a> {
         let pid = record.host_pid;
         match (record.call.as_ref(), &record.outcome) {
             ("clone3" | "fork", Outcome::Result(Arg::Pid(child))) => {
-                self.parents.insert(*child, pid);
-                self.born.push(*child);
+                let child = self.kin.outside(pid, *child).unwrap_or(*child);
+                self.parents.insert(child, pid);
+                self.born.push(child);
             }
             ("sendto", _) => *self.sent.entry(pid).or_default() += 1,
             ("recvfrom", _) => *self.received.entry(pid).or_default() += 1,
             _ => {}
         }
     }
-}
 
-/// Whose status a `waitid` has taken.
-fn ended_process(record: &Record) -> Option<i32> {
-    let Outcome::Result(Arg::Fields(fields)) = &record.outcome else {
-        return None;
-    };
-    fields.iter().find_map(|(name, value)| match value {
-        Arg::Pid(pid) if name == "si_pid" => Some(*pid),
-        _ => None,
-    })
+    /// Whose status a `waitid` has taken.
+    fn ended_process(&self, record: &Record) -> Option<i32> {
+        let Outcome::Result(Arg::Fields(fields)) = &record.outcome else {
+            return None;
+        };
+        if fields.iter().any(|(name, _)| name == "stopped") {
+            return None;
+        }
+        let number = fields.iter().find_map(|(name, value)| match value {
+            Arg::Pid(pid) if name == "si_pid" => Some(*pid),
+            _ => None,
+        })?;
+        self.kin.outside(record.host_pid, number)
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +179,22 @@ mod tests {
         let order = calls(&canonical(&one));
         assert_eq!(order[..4], ["1 clone3", "1 write", "1 sendto", "2 prctl"]);
         assert_eq!(order[6], "1 waitid");
+    }
+
+    #[test]
+    fn a_child_in_another_pid_namespace_comes_where_it_belongs() {
+        use crate::kin::tests::{birth, request};
+        let zero = || Arg::Number(0);
+        let ended = |pid| Arg::Fields(vec![("si_pid".into(), Arg::Pid(pid))]);
+        let events = [
+            birth((1, 100, 100), "CLONE_NEWPID", 101),
+            birth((2, 101, 1), "CLONE_PIDFD", 2),
+            request((3, 102, 2), "execve", Vec::new(), zero()),
+            request((4, 101, 1), "waitid", Vec::new(), ended(2)),
+            request((5, 100, 100), "waitid", Vec::new(), ended(101)),
+        ];
+        let order = calls(&canonical(&events));
+        assert_eq!(order, ["100 clone3", "101 clone3", "102 execve", "101 waitid", "100 waitid"]);
     }
 
     #[test]

@@ -139,7 +139,11 @@ fn jobs() -> Result<()> {
     assert!(none.is_none(), "the child waits");
     primitives::setpgid(child.pid(), child.pid(), "let it be a job")?;
     primitives::tcsetpgrp(pty.slave.as_fd(), child.pid(), "let it have the keyboard")?;
+    primitives::kill_group(child.pid(), Signal::SIGSTOP, "put the whole job to sleep")?;
+    primitives::wait_for_signal(&[Signal::SIGCHLD], "hear that it sleeps")?;
+    primitives::wait_any_changed("learn what has put it to sleep")?;
     primitives::kill_group(child.pid(), Signal::SIGCONT, "wake the whole job")?;
+    primitives::wait_for_signal(&[Signal::SIGCHLD], "hear that it is awake")?;
     primitives::kill_all(Signal::SIGCONT, "wake everybody")?;
     primitives::kill(primitives::getpid(), Signal::SIGUSR1, "have a signal to take")?;
     primitives::wait_for_signal(&[Signal::SIGUSR1], "take it when it suits us")?;

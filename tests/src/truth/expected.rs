@@ -155,6 +155,9 @@ fn waited(fields: &[(String, Arg)], siginfo: &str) -> bool {
             (has(siginfo, "si_code", "CLD_KILLED") || has(siginfo, "si_code", "CLD_DUMPED"))
                 && has(siginfo, "si_status", &value.to_string())
         }
+        ("stopped", value) => {
+            has(siginfo, "si_code", "CLD_STOPPED") && has(siginfo, "si_status", &value.to_string())
+        }
         _ => false,
     })
 }

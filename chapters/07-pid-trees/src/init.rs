@@ -1,0 +1,175 @@
+//! What must process 1 do, that most programs know nothing of?
+//!
+//! Hand signals on, because those who mean the program reach process 1. Take the status of whoever
+//! ends, because orphans are given to it. Know who has the terminal. And end when the program ends:
+//! then the kernel ends everybody else in the namespace.
+
+use std::ffi::OsString;
+use std::io::stdin;
+use std::os::fd::AsFd;
+
+use primitives::{
+    Birth, Errno, Pid, Result, Signal, Status, ToParent, become_program, block_signals, children,
+    clean_up, getpid, kill, kill_group, prctl_set_child_subreaper, setpgid, spawn, step,
+    step_giving, tcsetpgrp, unblock_signals, wait_any, wait_any_changed, wait_for_signal,
+};
+
+use crate::terminal::Terminal;
+
+/// What is held back: all but what cannot be (SIGKILL, SIGSTOP) and what a process does to itself
+/// (SIGSEGV and the like). Real-time signals have no names here and keep their default action.
+const HELD: [Signal; 21] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGPIPE,
+    Signal::SIGALRM,
+    Signal::SIGTERM,
+    Signal::SIGCHLD,
+    Signal::SIGCONT,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGURG,
+    Signal::SIGXCPU,
+    Signal::SIGXFSZ,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGWINCH,
+    Signal::SIGIO,
+    Signal::SIGPWR,
+];
+
+/// Is the init of a program, as process 1 or as any other.
+pub(crate) fn init(command: &[OsString]) -> Result<Status> {
+    let is_first = getpid() == Pid::from_raw(1);
+    if !is_first {
+        step("offer to adopt", || {
+            prctl_set_child_subreaper("be given the orphans, which only process 1 gets unasked")
+        })?;
+    }
+    let terminal = Terminal::ours();
+    let status = look_after(command, terminal.as_ref());
+    if !is_first {
+        end_the_orphans();
+    }
+    terminal.map_or(Ok(()), |terminal| terminal.take_back())?;
+    status
+}
+
+// ANCHOR: look_after
+/// Starts a program and does for it what process 1 has to do, until it ends.
+pub(crate) fn look_after(command: &[OsString], terminal: Option<&Terminal>) -> Result<Status> {
+    step("hold signals back", || {
+        block_signals(&HELD, "take them one by one, when there is time for them")
+    })?;
+    let mut program = step_giving("start the program", || {
+        let why = "run it as any process, without the duties of process 1";
+        spawn("program", Birth::default(), why, |init| be_the_program(init, command, terminal))
+    })?;
+    program.watch_it_go()?;
+    let status = step_giving("look after it", || serve(program.pid(), terminal))?;
+    program.let_go();
+    Ok(status)
+}
+// ANCHOR_END: look_after
+
+// ANCHOR: be
+fn be_the_program(
+    init: &ToParent,
+    command: &[OsString],
+    terminal: Option<&Terminal>,
+) -> Result<u8> {
+    step("tie to the parent", || init.tie(Signal::SIGKILL, "not go on without an init"))?;
+    step("have a group of its own", || {
+        setpgid(THIS, THIS, "be signalled together with its children, and without init")
+    })?;
+    if terminal.is_some() {
+        step("take the terminal", || {
+            tcsetpgrp(stdin().as_fd(), getpid(), "get what is typed, and Ctrl-C, instead of init")
+        })?;
+    }
+    // Not before: a group that does not have the terminal would be stopped for taking it (SIGTTOU).
+    step("let signals through", || {
+        unblock_signals(&HELD, "have them arrive as programs expect them to")
+    })?;
+    step_giving("become the program", || become_program(command, "run what was asked for"))
+}
+// ANCHOR_END: be
+
+/// "This process", and "this process's group", where a number is asked for.
+const THIS: Pid = Pid::from_raw(0);
+
+// ANCHOR: serve
+fn serve(program: Pid, terminal: Option<&Terminal>) -> Result<Status> {
+    loop {
+        match wait_for_signal(&HELD, "sleep until there is something to do")? {
+            Signal::SIGCHLD => {
+                if let Some(status) = sweep(program, terminal)? {
+                    return Ok(status);
+                }
+            }
+            // The kernel says them to a process that uses a terminal it does not have: to us, then.
+            Signal::SIGTTIN | Signal::SIGTTOU => {}
+            signal => hand_on(signal, program, terminal)?,
+        }
+    }
+}
+
+/// Takes the status of everybody who has ended. One SIGCHLD may stand for thousands: a signal that
+/// waits already is not counted twice (signal(7)).
+fn sweep(program: Pid, terminal: Option<&Terminal>) -> Result<Option<Status>> {
+    while let Some(child) = wait_any_changed("let the kernel forget whoever has ended")? {
+        match child.status {
+            Status::Stopped(_) if child.pid == program => sleep_too(program, terminal)?,
+            Status::Stopped(_) => {}
+            status if child.pid == program => return Ok(Some(status)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+// ANCHOR_END: sweep
+
+// ANCHOR: hand_on
+fn hand_on(signal: Signal, program: Pid, terminal: Option<&Terminal>) -> Result<()> {
+    if signal == Signal::SIGCONT && terminal.is_some_and(Terminal::is_in_our_hands) {
+        tcsetpgrp(stdin().as_fd(), program, "give it the terminal again, now that it goes on")?;
+    }
+    match kill_group(program, signal, "reach whom it was meant for") {
+        // It has moved to another group, which we do not know.
+        Err(error) if error.errno() == Some(Errno::ESRCH) => {
+            kill(program, signal, "reach the program at least")
+        }
+        result => result,
+    }
+}
+
+/// The program was stopped, by Ctrl-Z as a rule. Whoever started us waits for *us* to stop, to have
+/// the terminal back; where nobody waits, a stopped program would stay so for ever.
+fn sleep_too(program: Pid, terminal: Option<&Terminal>) -> Result<()> {
+    match terminal {
+        None => Ok(()),
+        Some(terminal) if terminal.can_be_woken => {
+            kill_group(THIS, Signal::SIGSTOP, "let the shell out there see the whole job stopped")
+        }
+        Some(_) => kill_group(program, Signal::SIGCONT, "wake it: nobody else could"),
+    }
+}
+// ANCHOR_END: hand_on
+
+/// Where we are not process 1, the kernel does not end those who are left. What they leave behind comes
+/// to us in its turn.
+fn end_the_orphans() {
+    loop {
+        let orphans = children();
+        for orphan in &orphans {
+            let _ = clean_up::kill(*orphan, Signal::SIGKILL, "leave no process behind");
+        }
+        if orphans.is_empty() || wait_any("let the kernel forget whoever was left").is_err() {
+            return;
+        }
+    }
+}
