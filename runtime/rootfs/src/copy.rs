@@ -9,11 +9,11 @@ use primitives::{
     Error, Result, create, link, mkdir, mkfifo, mknod_block, mknod_character, symlink,
 };
 
-use crate::metadata::{self, Owners, settle};
+use crate::metadata::{self, Owners, Wanted, settle};
 use crate::unusable;
 
-/// Copies everything below `from` into `to`, which is empty.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies everything below `from` into `to`, which is empty, and says what `from` itself is like.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<Wanted> {
     let true_path = |path: &Path| fs::canonicalize(path).map_err(|e| unusable(path.display(), e));
     let (source, target) = (true_path(from)?, true_path(to)?);
     if target.starts_with(&source) {
@@ -26,7 +26,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut copy = Copy { owners: Owners::known(), seen: BTreeMap::new() };
     copy.children(from, to)?;
     let metadata = fs::metadata(from).map_err(|e| unusable(from.display(), e))?;
-    settle(to, &metadata::of(&source, &metadata)?, &copy.owners)
+    metadata::of(&source, &metadata)
 }
 
 struct Copy {

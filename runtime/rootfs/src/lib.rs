@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use primitives::{Error, Result, chmod, create, mkdir};
 
+use metadata::{Owners, settle};
+
 pub use machine::static_busybox;
 
 /// What a root file system is made of.
@@ -63,13 +65,15 @@ const FILES: [(&str, &str); 2] = [
 /// until then stays: the directory is the caller's, and so is removing it.
 pub fn make(directory: &Path, source: &Source) -> Result<()> {
     must_be_empty(directory)?;
-    match source {
-        Source::Machine => machine::install(directory)?,
-        Source::Programs(names) => programs::install(directory, names)?,
-        Source::Directory(from) => copy::copy(from, directory)?,
+    let like_the_source = match source {
+        Source::Machine => machine::install(directory).map(|()| None)?,
+        Source::Programs(names) => programs::install(directory, names).map(|()| None)?,
+        Source::Directory(from) => copy::copy(from, directory).map(Some)?,
         Source::Tar(file) => tar::unpack(file, directory)?,
-    }
-    complete(directory)
+    };
+    complete(directory)?;
+    // Not before: a source may be closed even to its owner.
+    like_the_source.map_or(Ok(()), |like| settle(directory, &like, &Owners::known()))
 }
 
 fn must_be_empty(directory: &Path) -> Result<()> {

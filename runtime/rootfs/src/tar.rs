@@ -26,8 +26,9 @@ use crate::unusable;
 
 const WHY: &str = "have in the root what is in the tar";
 
-/// Unpacks a tar, plain or compressed with gzip, into `directory`.
-pub(crate) fn unpack(file: &Path, directory: &Path) -> Result<()> {
+/// Unpacks a tar, plain or compressed with gzip, into `directory`, and says what that itself is like in
+/// the tar, if it is there.
+pub(crate) fn unpack(file: &Path, directory: &Path) -> Result<Option<Wanted>> {
     let cannot = |e: &dyn std::fmt::Display| unusable(file.display(), e);
     let mut archive = Archive::new(open(file)?);
     let mut unpacking = Unpacking::begin(directory)?;
@@ -63,7 +64,8 @@ enum Made {
 
 struct Unpacking {
     root: OwnedFd,
-    directory: PathBuf,
+    /// What the root itself is like, as `tar -C DIR .` has it.
+    itself: Option<Wanted>,
     owners: Owners,
     /// Everything in the root: it was empty, so what is not here was never made.
     made: BTreeMap<PathBuf, Made>,
@@ -77,7 +79,7 @@ impl Unpacking {
     fn begin(directory: &Path) -> Result<Unpacking> {
         Ok(Unpacking {
             root: open_path(directory, "have a directory that no name in the tar leads out of")?,
-            directory: directory.to_path_buf(),
+            itself: None,
             owners: Owners::known(),
             made: BTreeMap::new(),
             directories: Vec::new(),
@@ -95,8 +97,7 @@ impl Unpacking {
         let path = inside(&name).map_err(|why| refused(&name, why))?;
         let wanted = wanted(entry).map_err(|why| refused(&name, &why))?;
         if path.as_os_str().is_empty() {
-            // The root itself, as `tar -C DIR .` has it.
-            self.directories.push((path, wanted));
+            self.itself = Some(wanted);
             return Ok(());
         }
         self.make(entry, &name, &path, &wanted).map_err(|error| match error {
@@ -219,17 +220,14 @@ impl Unpacking {
     }
 
     /// Gives directories their permissions and times, the inner ones first.
-    fn finish(mut self) -> Result<()> {
+    fn finish(mut self) -> Result<Option<Wanted>> {
         let mut directories = std::mem::take(&mut self.directories);
         directories.sort_by_key(|(path, _)| std::cmp::Reverse(path.components().count()));
         for (path, wanted) in directories {
-            let place = match path.as_os_str().is_empty() {
-                true => self.directory.clone(),
-                false => self.place(&path)?,
-            };
+            let place = self.place(&path)?;
             settle(&place, &wanted, &self.owners)?;
         }
-        Ok(())
+        Ok(self.itself)
     }
 }
 

@@ -35,7 +35,7 @@ fn append(tar: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, link: &str, c
     header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
     header.set_entry_type(kind);
     header.set_size(content.len() as u64);
-    header.set_mode(0o640);
+    header.set_mode(0o750);
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(1_000_000_000);
@@ -197,7 +197,7 @@ fn a_tar_is_unpacked_with_all_that_belongs_to_it() {
         let metadata = |name: &str| root.join(name).symlink_metadata().unwrap();
         assert_eq!(fs::read_to_string(root.join("usr/bin/tool")).unwrap(), "tool");
         assert_eq!(metadata("usr/bin/tool").ino(), metadata("usr/bin/again").ino());
-        assert_eq!(mode(&root.join("usr/bin/tool")), 0o640);
+        assert_eq!(mode(&root.join("usr/bin/tool")), 0o750);
         assert_eq!(metadata("usr/bin/tool").mtime(), 1_000_000_000);
         assert_eq!(metadata("usr").mtime(), 1_000_000_000);
         assert_eq!(fs::read_link(root.join("bin")).unwrap(), Path::new("/usr/bin"));
