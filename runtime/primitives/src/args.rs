@@ -48,7 +48,7 @@ impl ToArg for String {
 impl ToArg for Path {
     fn to_arg(&self) -> Arg {
         match self.to_str() {
-            Some(path) => Arg::Path(path.to_string()),
+            Some(path) => Arg::from_path(path),
             None => Arg::Bytes(self.as_os_str().as_bytes().to_vec()),
         }
     }

@@ -55,8 +55,8 @@ pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> std::result::Result<(), E
 /// - EROFS: the file system is mounted read-only
 #[track_caller]
 pub fn create(path: &Path, content: &[u8], mode: u32, why: &'static str) -> Result<()> {
-    let shown = Arg::Text(String::from_utf8_lossy(content).into_owned());
-    perform(call!("creat" as "create", path, shown, octal(mode)), why, || {
+    let call = call!("creat" as "create", path, Arg::from_content(content), octal(mode));
+    perform(call, why, || {
         let mut options = File::options();
         let mut file =
             options.write(true).create_new(true).mode(mode).open(path).map_err(errno_of)?;

@@ -24,6 +24,8 @@ pub enum Arg {
         /// Bytes in all.
         bytes: usize,
     },
+    /// Content that is no text, such as a program's, by the number of its bytes.
+    Data(usize),
     /// A path as it was handed to the kernel, shown in quotes.
     Path(String),
     /// A file below `/proc/PID`. Kept apart from [`Arg::Path`] because the pid differs in each run.
@@ -31,6 +33,14 @@ pub enum Arg {
         /// The pid, in the pid namespace of the caller.
         pid: i32,
         /// The rest of the path, without a leading slash.
+        file: String,
+    },
+    /// A file by way of an open descriptor: `/proc/self/fd/5/null`. Kept apart from [`Arg::Path`]
+    /// because which number a descriptor has says nothing.
+    FdPath {
+        /// The descriptor.
+        fd: i32,
+        /// The rest of the path, without a leading slash; empty for the descriptor's own file.
         file: String,
     },
     /// A directory or file of a cgroup hierarchy. Kept apart from [`Arg::Path`] because in which cgroup
@@ -83,6 +93,24 @@ impl Arg {
         }
     }
 
+    /// A path, by way of a descriptor or not.
+    pub fn from_path(path: &str) -> Arg {
+        let rest = path.strip_prefix("/proc/self/fd/");
+        let (fd, file) = rest.map_or((path, ""), |rest| rest.split_once('/').unwrap_or((rest, "")));
+        match fd.parse() {
+            Ok(fd) if rest.is_some() => Arg::FdPath { fd, file: file.to_string() },
+            _ => Arg::Path(path.to_string()),
+        }
+    }
+
+    /// The content of a file: as text where it is text, else by its length.
+    pub fn from_content(content: &[u8]) -> Arg {
+        match std::str::from_utf8(content) {
+            Ok(text) if !text.contains('\0') => Arg::Text(text.to_string()),
+            _ => Arg::Data(content.len()),
+        }
+    }
+
     /// The value, cut down to what a record holds; what is missing is counted.
     pub fn clipped(self) -> Arg {
         match self {
@@ -116,7 +144,9 @@ impl Display for Arg {
             Arg::Text(text) | Arg::Path(text) => write!(f, "\"{}\"", escape(text)),
             Arg::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Arg::Cut { text, bytes } => write!(f, "\"{}\"... ({bytes} bytes)", escape(text)),
+            Arg::Data(bytes) => write!(f, "<{bytes} bytes>"),
             Arg::ProcPath { pid, file } => write!(f, "\"/proc/{pid}/{file}\""),
+            Arg::FdPath { fd, file } => write!(f, "\"{}\"", escape(&fd_path(fd, file))),
             Arg::CgroupPath { mount, own, file } => {
                 write!(f, "\"{}\"", escape(&cgroup_path(mount, own, file)))
             }
@@ -135,6 +165,12 @@ impl Display for Arg {
             Arg::Fields(fields) => write_fields(f, fields),
         }
     }
+}
+
+/// The path of a file by way of a descriptor, which may stand under another name in a golden trace.
+pub(crate) fn fd_path(fd: impl Display, file: &str) -> String {
+    let slash = if file.is_empty() { "" } else { "/" };
+    format!("/proc/self/fd/{fd}{slash}{file}")
 }
 
 /// The whole path, in which none of the parts need be there.
@@ -241,6 +277,17 @@ mod tests {
     fn a_terminal_is_never_handed_a_control_character() {
         let hostile = Arg::Text("\u{1b}[2Jbox\"\n".into()).to_string();
         assert_eq!(hostile, r#""\u{1b}[2Jbox\"\n""#);
+    }
+
+    #[test]
+    fn a_path_by_way_of_a_descriptor_is_one() {
+        let null = Arg::FdPath { fd: 5, file: "null".into() };
+        assert_eq!(Arg::from_path("/proc/self/fd/5/null"), null);
+        assert_eq!(null.to_string(), r#""/proc/self/fd/5/null""#);
+        assert_eq!(Arg::from_path("/proc/self/fd/5").to_string(), r#""/proc/self/fd/5""#);
+        for other in ["/proc/self/fd", "/proc/self/fd/", "/proc/self/fd/x", "5", "/dev/null"] {
+            assert_eq!(Arg::from_path(other), Arg::Path(other.into()));
+        }
     }
 
     #[test]

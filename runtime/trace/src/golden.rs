@@ -107,6 +107,11 @@ impl Hide {
                 Arg::Hidden(format!("\"/proc/{}/{file}\"", self.pid(*pid)))
             }
             Arg::Path(path) => Arg::Path(self.path(path)),
+            Arg::FdPath { fd, file } if *fd > 2 => {
+                Arg::Hidden(format!("\"{}\"", crate::arg::fd_path("_", file)))
+            }
+            // Programs of the same name have another length on each machine.
+            Arg::Data(_) => Arg::Hidden("<… bytes>".into()),
             // Whether the program runs in the first cgroup or further down must not show either.
             Arg::CgroupPath { mount, file, .. } => {
                 Arg::Path(crate::arg::cgroup_path(mount, "…", file))

@@ -112,7 +112,10 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
 fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<Expected<'a>> {
     let path = vec![(1, record.args[0].clone())];
     let opening = Expected { names: open, args: path, outcome: None, searched };
-    let data = vec![(1, record.args[1].clone())];
+    let data = match &record.args[1] {
+        Arg::Data(bytes) => vec![(2, Arg::Number(i64::try_from(*bytes).unwrap_or(i64::MAX)))],
+        text => vec![(1, text.clone())],
+    };
     let writing =
         Expected { names: &["write"], args: data, outcome: Some(&record.outcome), searched };
     match record.outcome.errno() {
@@ -198,8 +201,56 @@ fn same(claimed: &Arg, seen: &str) -> bool {
             let seen = seen.trim_start_matches('[').trim_end_matches(']');
             same(&items[0], seen)
         }
-        text => seen == text.to_string() || seen.starts_with(&format!("{text}...")),
+        text => {
+            seen == text.to_string()
+                || seen.starts_with(&format!("{text}..."))
+                || same_bytes(text, seen)
+        }
     }
+}
+
+/// Whether a text is the same byte by byte: strace writes what is not ASCII in octal.
+fn same_bytes(claimed: &Arg, seen: &str) -> bool {
+    let Some(seen) = unquoted(seen) else {
+        return false;
+    };
+    match claimed {
+        Arg::Text(text) | Arg::Path(text) => seen == text.as_bytes(),
+        Arg::Bytes(bytes) => seen == *bytes,
+        Arg::Cut { text, bytes } => seen.len() == *bytes && seen.starts_with(text.as_bytes()),
+        _ => false,
+    }
+}
+
+/// The bytes that strace shows as a string in C.
+fn unquoted(seen: &str) -> Option<Vec<u8>> {
+    let mut rest = seen.strip_prefix('"')?.strip_suffix('"')?.bytes().peekable();
+    let mut bytes = Vec::new();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'f' => 12,
+            b'v' => 11,
+            digit @ b'0'..=b'7' => {
+                let mut value = u32::from(digit - b'0');
+                for _ in 0..2 {
+                    let Some(next) = rest.next_if(|byte| (b'0'..=b'7').contains(byte)) else {
+                        break;
+                    };
+                    value = value * 8 + u32::from(next - b'0');
+                }
+                u8::try_from(value).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(bytes)
 }
 
 fn same_flags(seen: &str, claimed: &str) -> bool {
@@ -215,7 +266,19 @@ fn same_flags(seen: &str, claimed: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::has;
+    use trace::Arg;
+
+    use super::{has, same, unquoted};
+
+    #[test]
+    fn text_is_compared_byte_by_byte() {
+        let seen = r#""a\0\13\n\303\251\\b""#;
+        assert_eq!(unquoted(seen).unwrap(), b"a\0\x0b\n\xc3\xa9\\b");
+        assert!(same(&Arg::Text("\u{e9}".into()), r#""\303\251""#));
+        assert!(!same(&Arg::Text("\u{e8}".into()), r#""\303\251""#));
+        assert!(same(&Arg::Cut { text: "ab".into(), bytes: 4 }, r#""abcd""#));
+        assert!(!same(&Arg::Cut { text: "ab".into(), bytes: 5 }, r#""abcd""#));
+    }
 
     #[test]
     fn the_last_field_is_found_also_in_a_call_that_was_interrupted() {

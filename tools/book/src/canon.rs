@@ -116,6 +116,11 @@ impl Canon {
                 Arg::ProcPath { pid: self.inside(*pid), file: file.clone() }
             }
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
+            Arg::FdPath { fd, file } if *fd > 2 => {
+                let file = if file.is_empty() { String::new() } else { format!("/{file}") };
+                Arg::Hidden(format!("\"/proc/self/fd/_{file}\""))
+            }
+            Arg::Data(_) => Arg::Hidden("<… bytes>".into()),
             Arg::Object { kind, inode } => {
                 Arg::Object { kind: kind.clone(), inode: self.object(kind, *inode) }
             }
