@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod leftovers;
 pub mod places;
 pub mod programs;
+pub mod pty;
 pub mod running;
 pub mod strace;
 pub mod suite;

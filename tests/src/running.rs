@@ -15,6 +15,7 @@ use trace::{Event, Record};
 use crate::leftovers;
 use crate::places::{NOBODY, Place};
 use crate::programs::program;
+use crate::pty::Terminal;
 
 /// No program of the workspace takes longer for what the tests ask of it; who does, hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -155,6 +156,13 @@ impl Run {
         command.spawn().unwrap_or_else(|e| panic!("{} cannot be run: {e}", self.program))
     }
 
+    /// Starts it as the leader of a session that has this terminal; whoever does so ends it.
+    pub fn start_on(&self, terminal: &Terminal) -> Child {
+        let mut command = self.command_under(&["setsid", "--ctty"]);
+        command.stdin(terminal.end()).stdout(terminal.end()).stderr(terminal.end());
+        command.spawn().unwrap_or_else(|e| panic!("{} cannot be run: {e}", self.program))
+    }
+
     /// What is known after its end.
     pub fn look(&self, status: ExitStatus) -> Ran {
         let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
@@ -180,8 +188,13 @@ impl Run {
     }
 
     fn command(&self) -> Command {
+        self.command_under(&[])
+    }
+
+    fn command_under(&self, under: &[&str]) -> Command {
         let path = program(&self.program, self.place);
-        let mut words = self.under.clone();
+        let mut words: Vec<String> = under.iter().map(|word| word.to_string()).collect();
+        words.extend(self.under.iter().cloned());
         words.push(path.to_string_lossy().into_owned());
         if self.traced {
             let file = self.folder.path().join("trace");

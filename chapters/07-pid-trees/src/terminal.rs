@@ -8,13 +8,13 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, Read, Seek, stdin};
 use std::os::fd::AsFd;
 
-use primitives::{Pid, Result, Signal, block_signals, step, tcsetpgrp};
+use primitives::{Pid, Result, Signal, block_signals, getpid, step, tcsetpgrp};
 
 /// The terminal on standard input, which this process's group had when it started.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     /// Opened out here: whoever reads it in there still sees the numbers from out here, where a
-    /// process cannot be named that is not in its own pid namespace. None where /proc is another's.
+    /// process cannot be named that is not in its own pid namespace. None where there is no /proc.
     stat: Option<File>,
     /// Whether a shell waits that can wake our group when it was stopped. Where none does, the group
     /// is "orphaned", and what is stopped stays so (setpgid(2)).
@@ -23,6 +23,7 @@ pub(crate) struct Terminal {
 
 /// What `/proc/PID/stat` says of a process and its terminal (proc_pid_stat(5)).
 struct Stat {
+    pid: i32,
     parent: i32,
     group: i32,
     session: i32,
@@ -49,7 +50,9 @@ impl Terminal {
     /// Makes our group the foreground again, unless somebody who lives has the terminal.
     pub(crate) fn take_back(&self) -> Result<()> {
         let Some(stat) = self.stat() else { return Ok(()) };
-        if stat.foreground == stat.group || stat.group == 0 || has_members(stat.foreground) {
+        // A group outside of our pid namespace has no number in here, or /proc shows another's.
+        let has_a_name = stat.group != 0 && stat.pid == getpid().as_raw();
+        if stat.foreground == stat.group || !has_a_name || has_members(stat.foreground) {
             return Ok(());
         }
         step("take the terminal back", || {
@@ -80,10 +83,12 @@ impl Stat {
 
 fn parse(text: &str) -> Option<Stat> {
     // The name before it may hold blanks and brackets.
-    let (_, rest) = text.rsplit_once(") ")?;
+    let (start, rest) = text.rsplit_once(") ")?;
+    let (pid, _) = start.split_once(' ')?;
     let mut numbers = rest.split(' ').skip(1).map(|number| number.parse().ok());
     let mut next = || numbers.next()?;
     Some(Stat {
+        pid: pid.parse().ok()?,
         parent: next()?,
         group: next()?,
         session: next()?,
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn a_line_of_proc_is_read_also_when_the_name_is_a_trap() {
         let stat = parse("77 (a) S 1 2) S 70 77 60 34816 90 4194304 0").unwrap();
-        assert_eq!((stat.parent, stat.group, stat.session), (70, 77, 60));
+        assert_eq!((stat.pid, stat.parent, stat.group, stat.session), (77, 70, 77, 60));
         assert_eq!((stat.terminal, stat.foreground), (34816, 90));
     }
 }

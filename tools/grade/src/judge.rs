@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use trace::{Arg, Event, Outcome, Record, json, order};
+use trace::{Arg, Event, Kin, Outcome, Record, json, order};
 
 use crate::run::Run;
 use crate::verdict::{Criterion, criterion};
@@ -15,6 +15,7 @@ use crate::verdict::{Criterion, criterion};
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     records: Vec<Record>,
+    kin: Kin,
     /// For each record those that it had to wait for.
     causes: Vec<Vec<usize>>,
 }
@@ -33,8 +34,9 @@ impl Trace {
                 Event::Step(_) | Event::State(_) => None,
             })
             .collect();
-        let causes = causes(&records);
-        Trace { records, causes }
+        let kin = Kin::of(events);
+        let causes = causes(&records, &kin);
+        Trace { records, kin, causes }
     }
 
     /// Whether nothing was asked of the kernel.
@@ -80,9 +82,11 @@ impl Trace {
         self.done("execve").find(|at| self.records[*at].args.get(1) == wanted)
     }
 
-    /// Where processes were made: those by which `clone3` or `fork` gave a child.
+    /// Where processes were made: those by which `clone3` or `fork` gave a child, with its number out
+    /// here, whatever pid namespace it was born in.
     pub(crate) fn births(&self) -> impl Iterator<Item = (usize, i32)> + '_ {
-        (0..self.records.len()).filter_map(|at| Some((at, child_of(&self.records[at])?)))
+        let child = |at: usize| child_of(&self.records[at], &self.kin);
+        (0..self.records.len()).filter_map(move |at| Some((at, child(at)?)))
     }
 
     /// Where something was written into a file of `/proc/PID` of this name.
@@ -96,16 +100,24 @@ impl Trace {
         self.done("write").filter(move |at| into(&self.records[*at]) == file)
     }
 
-    /// The exit statuses that were taken, as shells give them, with whose they were.
+    /// The exit statuses that were taken, as shells give them, with whose they were: by the number out
+    /// here, or by the one that the taker has for a process of which nothing else is known.
     pub(crate) fn taken(&self) -> Vec<(i32, u8)> {
-        self.done("waitid").filter_map(|at| ended(&self.records[at])).collect()
+        let ended = |at: usize| {
+            let record = &self.records[at];
+            let (number, code) = ended(record)?;
+            Some((self.kin.outside(record.host_pid, number).unwrap_or(number), code))
+        };
+        self.done("waitid").filter_map(ended).collect()
     }
 }
 
-/// The child that a request has made.
-fn child_of(record: &Record) -> Option<i32> {
+/// The child that a request has made, by its number out here.
+fn child_of(record: &Record, kin: &Kin) -> Option<i32> {
     match (record.call.as_ref(), &record.outcome) {
-        ("clone3" | "fork", Outcome::Result(Arg::Pid(child))) => Some(*child),
+        ("clone3" | "fork", Outcome::Result(Arg::Pid(child))) => {
+            kin.outside(record.host_pid, *child)
+        }
         _ => None,
     }
 }
@@ -134,7 +146,7 @@ fn ended(record: &Record) -> Option<(i32, u8)> {
 
 /// What each record had to wait for: the one before it in its process, the birth of the process,
 /// the last one of a process whose status it takes, and the message that it waits for.
-fn causes(records: &[Record]) -> Vec<Vec<usize>> {
+fn causes(records: &[Record], kin: &Kin) -> Vec<Vec<usize>> {
     let mut causes = vec![Vec::new(); records.len()];
     let mut lists: HashMap<i32, Vec<usize>> = HashMap::new();
     for (at, record) in records.iter().enumerate() {
@@ -143,12 +155,14 @@ fn causes(records: &[Record]) -> Vec<Vec<usize>> {
         list.push(at);
     }
     for (at, record) in records.iter().enumerate() {
-        if let Some((pid, _)) = ended(record) {
-            causes[at].extend(lists.get(&pid).and_then(|list| list.last()));
+        if let Some((number, _)) = ended(record) {
+            let pid = kin.outside(record.host_pid, number);
+            causes[at].extend(pid.and_then(|pid| lists.get(&pid)?.last()));
         }
-        let Some(child) = child_of(record) else {
+        let Some(child) = child_of(record, kin) else {
             continue;
         };
+        // Of a child that was never heard of there is nothing to put in order.
         let Some(of_child) = lists.get(&child) else {
             continue;
         };

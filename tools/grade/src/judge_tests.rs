@@ -155,3 +155,64 @@ fn a_helper_that_was_waited_for_is_in_order() {
     let helper = trace.became(&["newuidmap".into()]).unwrap();
     assert!(trace.before(helper, trace.became(&["sh".into()]).unwrap()));
 }
+
+/// A request of a process that is `host` out here and `pid` for itself.
+fn inside(event: Event, host: i32) -> Event {
+    let Event::Request(record) = event else { return event };
+    Event::Request(Record { host_pid: host, ..record })
+}
+
+fn init_of(seq: u64, pid: i32, child: i32) -> Event {
+    let flags = Arg::Word("CLONE_NEWUSER|CLONE_NEWPID|CLONE_PIDFD".into());
+    let fields = Arg::Fields(vec![("flags".into(), flags)]);
+    request((seq, pid), ("clone3", "spawn"), vec![fields], Outcome::Result(Arg::Pid(child)))
+}
+
+#[test]
+fn a_status_taken_in_another_pid_namespace_is_believed() {
+    let events = [
+        init_of(1, 10, 11),
+        inside(birth(2, 1, 2), 11),
+        inside(execve(3, 2, &["sh"], zero()), 12),
+        inside(ended(4, 1, 2, ("exited", Arg::Number(7))), 11),
+        ended(5, 10, 11, ("exited", Arg::Number(7))),
+    ];
+    let run = run_of(&events, &["sh"]);
+    assert!(in_a_child(&run).is_met());
+    assert!(status_taken(&run, 7).is_met());
+    let births: Vec<i32> = run.trace.births().map(|(_, child)| child).collect();
+    assert_eq!(births, [11, 12]);
+    let program = run.trace.became(&["sh".into()]).unwrap();
+    let last = run.trace.done("waitid").last().unwrap();
+    assert!(run.trace.before(program, last), "through both waits");
+}
+
+#[test]
+fn a_namesake_in_another_pid_namespace_is_not_believed() {
+    let events = [
+        init_of(1, 10, 11),
+        init_of(2, 10, 21),
+        inside(birth(3, 1, 2), 11),
+        inside(execve(4, 2, &["sh"], zero()), 12),
+        inside(birth(5, 1, 2), 21),
+        inside(execve(6, 2, &["true"], zero()), 22),
+        inside(ended(7, 1, 2, ("exited", Arg::Number(7))), 21),
+    ];
+    assert!(!status_taken(&run_of(&events, &["sh"]), 7).is_met());
+    assert!(status_taken(&run_of(&events, &["true"]), 7).is_met());
+}
+
+#[test]
+fn messages_pass_between_pid_namespaces() {
+    let events = [
+        init_of(1, 10, 11),
+        inside(birth(2, 1, 2), 11),
+        inside(request((3, 1), ("setpgid", "setpgid"), Vec::new(), zero()), 11),
+        inside(request((4, 1), ("sendto", "release"), Vec::new(), zero()), 11),
+        inside(request((5, 2), ("recvfrom", "wait"), Vec::new(), zero()), 12),
+        inside(execve(6, 2, &["sh"], zero()), 12),
+    ];
+    let run = run_of(&events, &["sh"]);
+    let group = run.trace.done("setpgid").next().unwrap();
+    assert!(run.trace.before(group, run.trace.became(&["sh".into()]).unwrap()));
+}
