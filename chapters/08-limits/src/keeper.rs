@@ -1,0 +1,43 @@
+//! Who removes the cgroup when everybody else was killed?
+//!
+//! Processes end with their parent and mounts with their namespace, but a cgroup is a directory: it
+//! stays. So one more process is made before it, which does nothing but wait at its line. It is in a
+//! session of its own, where no Ctrl-C reaches it, and it is not tied to its parent.
+
+use primitives::{Birth, Child, Parting, Result, ToParent, setsid, spawn, step_giving};
+
+use crate::cgroup::Remains;
+
+// ANCHOR: keeper
+/// Makes the keeper, and waits until it is at its post.
+pub(crate) fn post(remains: Remains) -> Result<Child> {
+    step_giving("post a keeper", || {
+        let why = "have somebody who cleans up even if we are killed";
+        let mut keeper = spawn("keeper", Birth::default(), why, |parent| keep(parent, &remains))?;
+        keeper.meet("watching", "make nothing before it watches")?;
+        Ok(keeper)
+    })
+}
+
+fn keep(parent: &ToParent, remains: &Remains) -> Result<u8> {
+    step_giving("stand apart", || {
+        setsid("not be hit by a Ctrl-C that hits the others")?;
+        parent.arrive("watching", "let the parent go on")
+    })?;
+    let parting = step_giving("keep watch", || {
+        parent.outlive("hear that all is done, or that nobody is left to do it")
+    })?;
+    if parting == Parting::ParentGone {
+        remains.clear();
+    }
+    Ok(0)
+}
+// ANCHOR_END: keeper
+
+/// Tells it that all is done.
+pub(crate) fn dismiss(mut keeper: Child) -> Result<()> {
+    step_giving("dismiss the keeper", || {
+        keeper.release("tell it that nothing is left to clean up")?;
+        keeper.finish("leave no process behind").map(drop)
+    })
+}
