@@ -10,6 +10,7 @@
 //! Nothing outside this crate names `nix`, `libc` or `unsafe`, or has an effect on the machine.
 
 mod args;
+mod capabilities;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
@@ -27,6 +28,7 @@ mod names;
 mod namespaces;
 mod process;
 mod program;
+mod rlimit;
 mod shared;
 mod signals;
 mod spawn;
@@ -34,6 +36,11 @@ mod wait;
 mod window;
 
 pub use args::{ToArg, Word};
+pub use capabilities::{
+    Capabilities, CapabilitySets, CapabilityState, SecureBits, capabilities_of, capset,
+    own_securebits, prctl_cap_ambient_clear_all, prctl_cap_ambient_raise, prctl_capbset_drop,
+    prctl_set_keepcaps, prctl_set_securebits,
+};
 pub use cgroup::{CgroupFile, write_pid};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
@@ -75,6 +82,7 @@ pub use process::{
     prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig, setsid,
 };
 pub use program::{become_program, own_environment, run};
+pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};

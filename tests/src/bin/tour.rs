@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use primitives::{
-    Birth, Form, IdMap, MntFlags, MountAttrFlags, MsFlags, Namespaces, Recursive, Result, Signal,
-    Status, ToParent, WindowArgs,
+    Birth, Capabilities, CapabilitySets, Form, IdMap, MntFlags, MountAttrFlags, MsFlags,
+    Namespaces, Recursive, Result, SecureBits, Signal, Status, ToParent, WindowArgs,
 };
 
 /// Makes every request that there is a primitive for, by subject.
@@ -39,6 +39,8 @@ enum Subject {
     MountApi,
     /// Changing the root by pivot_root
     Root,
+    /// Capabilities, secure bits and limits
+    Capabilities,
     /// A device node, which takes real root
     Device,
     /// A process that is born in a cgroup v2, which takes real root
@@ -61,6 +63,7 @@ fn tour(subject: Subject) -> Result<Status> {
         Subject::Mounts => inside(views, mounts),
         Subject::MountApi => inside(views, mount_api),
         Subject::Root => inside(views, root),
+        Subject::Capabilities => inside(views, capabilities),
         Subject::Device => inside(none, device),
         Subject::Cgroup => cgroup(),
     }
@@ -260,6 +263,26 @@ fn root() -> Result<()> {
     primitives::umount(here, MntFlags::MNT_DETACH, "drop the old root, now under our feet")?;
     primitives::chroot(here, "see it as the root by the older way too")?;
     primitives::chdir(Path::new("/"), "stand in it")
+}
+
+fn capabilities() -> Result<()> {
+    let limit = primitives::Limit { soft: Some(64), hard: Some(64) };
+    let files = primitives::Resource::named("RLIMIT_NOFILE").expect("a resource");
+    primitives::prlimit(None, files, limit, "open few files")?;
+    let size = primitives::Limit { soft: Some(1 << 20), hard: Some(1 << 30) };
+    let file = primitives::Resource::named("RLIMIT_FSIZE").expect("a resource");
+    primitives::prlimit(Some(primitives::getpid()), file, size, "write small files")?;
+    let raw = Capabilities::named("CAP_NET_RAW").expect("a capability");
+    let two = raw.and(Capabilities::named("CAP_CHOWN").expect("another"));
+    primitives::prctl_capbset_drop(Capabilities::all().without(two), "never have the others")?;
+    let bits = SecureBits::SECBIT_NOROOT | SecureBits::SECBIT_NOROOT_LOCKED;
+    primitives::prctl_set_securebits(bits, "be nobody special")?;
+    primitives::prctl_set_keepcaps("keep them with other ids")?;
+    let sets = CapabilitySets { effective: raw, permitted: two, inheritable: two };
+    primitives::capset(sets, "have two, and one of them switched on")?;
+    primitives::prctl_cap_ambient_raise(two, "hand them on")?;
+    primitives::prctl_cap_ambient_clear_all("hand on none, after all")?;
+    primitives::capset(CapabilitySets::default(), "have none")
 }
 
 fn device() -> Result<()> {

@@ -11,6 +11,7 @@ pub(super) const CASES: &[Case] = &[
     case("tour-mounts", "tour", &["mounts"]),
     case("tour-mount-api", "tour", &["mount-api"]),
     case("tour-root", "tour", &["root"]),
+    case("tour-capabilities", "tour", &["capabilities"]),
     case("tour-device", "tour", &["device"]).exits_as_user(125),
     case("tour-cgroup", "tour", &["cgroup"]).exits_as_user(125),
 ];

@@ -1,5 +1,6 @@
 //! What must the kernel have seen, if a record is true?
 
+use primitives::Capabilities;
 use trace::{Arg, Outcome, Record};
 
 use super::watched::WATCHED;
@@ -100,6 +101,24 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
         "unlink" => one(&["unlink"], &[0]),
         "close_range" => one(&["close_range"], &[0, 1, 2]),
         "execve" => one(&["execve"], &[0, 1]),
+        "capset" => vec![Expected {
+            names: &["capset"],
+            args: vec![(0, record.args[0].clone()), (1, sets(&record.args[1]))],
+            outcome: Some(&record.outcome),
+            searched: false,
+        }],
+        "prctl" if record.primitive == "prctl_capbset_drop" => one_for_each(record, 1),
+        "prctl" if record.primitive == "prctl_cap_ambient_raise" => one_for_each(record, 2),
+        "prlimit" => vec![Expected {
+            names: &["prlimit64"],
+            args: vec![
+                (0, record.args[0].clone()),
+                (1, record.args[1].clone()),
+                (2, limit(&record.args[2])),
+            ],
+            outcome: Some(&record.outcome),
+            searched: false,
+        }],
         name => {
             let names = WATCHED.iter().position(|known| *known == name);
             let names = names.map_or(&[][..], |index| &WATCHED[index..=index]);
@@ -125,6 +144,47 @@ fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<E
         }
         _ => vec![opening, writing],
     }
+}
+
+/// Sets of capabilities in strace's form, where each is a shifted bit.
+fn sets(claimed: &Arg) -> Arg {
+    let Arg::Fields(fields) = claimed else { return claimed.clone() };
+    let bits = |value: &Arg| {
+        let names = capabilities(value).names();
+        let bits: Vec<String> = names.iter().map(|name| format!("1<<{name}")).collect();
+        Arg::Word(if bits.is_empty() { "0".to_string() } else { bits.join("|") })
+    };
+    Arg::Fields(fields.iter().map(|(name, value)| (name.clone(), bits(value))).collect())
+}
+
+fn capabilities(claimed: &Arg) -> Capabilities {
+    claimed.to_string().parse().expect("a record names capabilities as primitives does")
+}
+
+/// Several capabilities are one request to a person, and one call each to the kernel. When the first
+/// is refused there are no others.
+fn one_for_each(record: &Record, place: usize) -> Vec<Expected<'_>> {
+    let all = capabilities(&record.args[place]).names();
+    let calls = if record.outcome.is_success() { all.len() } else { 1 };
+    let call = |name: String| {
+        let mut args: Vec<(usize, Arg)> = record.args.iter().cloned().enumerate().collect();
+        args[place].1 = Arg::Word(name);
+        let outcome = Some(&record.outcome);
+        Expected { names: &["prctl"], args, outcome, searched: false }
+    };
+    all.into_iter().take(calls).map(call).collect()
+}
+
+/// A limit in strace's form, where multiples of 1024 are written as such.
+fn limit(claimed: &Arg) -> Arg {
+    let Arg::Fields(fields) = claimed else { return claimed.clone() };
+    let seen = |value: &Arg| match value.to_string().parse::<u64>() {
+        Ok(number) if number > 1024 && number % 1024 == 0 => format!("{}*1024", number / 1024),
+        Ok(number) => number.to_string(),
+        Err(_) => value.to_string().replace("RLIM_", "RLIM64_"),
+    };
+    let shown = |(name, value): &(String, Arg)| (name.clone(), Arg::Word(seen(value)));
+    Arg::Fields(fields.iter().map(shown).collect())
 }
 
 fn agrees(outcome: &Outcome, call: &Syscall) -> bool {

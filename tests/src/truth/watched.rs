@@ -52,6 +52,7 @@ pub const WATCHED: &[&str] = &[
     "setfsgid",
     "capset",
     "setrlimit",
+    "prlimit64",
     "seccomp",
     "landlock_create_ruleset",
     "landlock_add_rule",

@@ -8,6 +8,7 @@ use std::fs;
 
 use trace::{Arg, Change, escape};
 
+use crate::capabilities::Capabilities;
 use crate::descriptors;
 
 /// The kernel's view of one process: what is looked at, and its value.
@@ -234,16 +235,12 @@ fn capability_set(name: &str) -> Option<&'static str> {
 
 /// A set of capabilities as a person would say it.
 fn capabilities(hex: &str) -> String {
-    let Ok(mask) = u64::from_str_radix(hex, 16) else {
+    let Ok(bits) = u64::from_str_radix(hex, 16) else {
         return hex.to_string();
     };
-    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
-    let last: u32 = last.and_then(|text| text.trim().parse().ok()).unwrap_or(40);
-    let full = u64::MAX >> (63 - last.min(63));
-    match mask {
-        0 => "none".to_string(),
-        mask if mask & full == full => format!("all {}", last + 1),
-        mask => format!("{} of {} ({hex})", mask.count_ones(), last + 1),
+    match Capabilities::from_bits(bits) {
+        all if all == Capabilities::all() => format!("all {}", all.count()),
+        set => set.to_string(),
     }
 }
 
