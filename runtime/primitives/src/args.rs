@@ -147,9 +147,12 @@ pub(crate) fn flags<F: bitflags::Flags>(flags: &F) -> Arg {
     }
 }
 
-/// A mode as C programs write it: `0755`.
+/// A mode as C programs write it: `0755`. None at all is `000`, as strace has it.
 pub(crate) fn octal(mode: impl Into<u32>) -> Arg {
-    Arg::Word(format!("{:#05o}", mode.into()).replacen("0o", "0", 1))
+    Arg::Word(match mode.into() {
+        0 => "000".to_string(),
+        mode => format!("{mode:#05o}").replacen("0o", "0", 1),
+    })
 }
 
 /// A structure, by its fields.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,49 @@ pub fn memfd_create_inheritable(name: &str, content: &[u8], why: &'static str) -
         // Writing at a place leaves the offset, which a reader inherits too, at the start.
         std::os::unix::fs::FileExt::write_all_at(&file, content, 0).map_err(errno_of)?;
         Ok(OwnedFd::from(file))
+    })
+}
+
+/// Makes a file with this content and these permission bits that has no name, in the file system of
+/// `directory`. If nobody gives it one ([`link_fd`]), it is gone with this descriptor.
+///
+/// - man: open(2), "O_TMPFILE"
+/// - since: Linux 3.11
+/// - EOPNOTSUPP: this file system makes no files without a name
+/// - ENOENT: there is no such directory
+/// - EACCES: nothing may be made in that directory
+#[track_caller]
+pub fn create_unnamed(
+    directory: &Path,
+    content: &[u8],
+    mode: u32,
+    why: &'static str,
+) -> Result<OwnedFd> {
+    let shown = Word("O_WRONLY|O_CLOEXEC|O_TMPFILE");
+    perform(call!("open" as "create_unnamed", directory, shown, octal(mode)), why, || {
+        let flags = OFlag::O_TMPFILE | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let mode = nix::sys::stat::Mode::from_bits_truncate(mode);
+        let mut file = File::from(nix::fcntl::open(directory, flags, mode)?);
+        file.write_all(content).map_err(errno_of)?;
+        Ok(OwnedFd::from(file))
+    })
+}
+
+/// Gives a name to a file that is open and has none: from this moment on it is found, and all of it.
+///
+/// - man: linkat(2), open(2), "O_TMPFILE"
+/// - since: Linux 3.11
+/// - EEXIST: there is something of this name already
+/// - EXDEV: the file lies in another file system than the name
+/// - ENOENT: a directory on the way is missing; or /proc is, by which the file is named here
+#[track_caller]
+pub fn link_fd(file: BorrowedFd<'_>, name: &Path, why: &'static str) -> Result<()> {
+    // Without this detour linkat takes a bare descriptor from root of the machine alone.
+    let open = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let (here, follow) = (Word("AT_FDCWD"), Word("AT_SYMLINK_FOLLOW"));
+    perform(call!("linkat" as "link_fd", here, open, here, name, follow), why, || {
+        let (here, follow) = (rustix::fs::CWD, rustix::fs::AtFlags::SYMLINK_FOLLOW);
+        rustix::fs::linkat(here, &open, here, name, follow).map_err(from_rustix)
     })
 }
 

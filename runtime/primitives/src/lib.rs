@@ -46,8 +46,8 @@ pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
 pub use exec::{execve, find_program};
 pub use files::{
-    chdir, create, fchdir, memfd_create_inheritable, mkdir, mkdtemp, mknod_character, open_path,
-    openat2_in_root, read_small, rmdir, symlink, unlink, write,
+    chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,
+    mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
 };
 pub use gate::{Call, Shown, perform, rescue, step, step_giving};
 pub use ids::{

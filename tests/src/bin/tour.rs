@@ -205,6 +205,9 @@ fn files() -> Result<()> {
     primitives::rmdir(&made, "remove it again")?;
     primitives::unlink(Path::new("link"), "remove the link")?;
     primitives::fchdir(root.as_fd(), "come back by descriptor")?;
+    let why = "have a file that nobody finds";
+    let unnamed = primitives::create_unnamed(Path::new("etc"), b"whole\n", 0o644, why)?;
+    primitives::link_fd(unnamed.as_fd(), Path::new("etc/whole"), "let it be found")?;
     primitives::memfd_create_inheritable("tour", b"x", "have a file without a name").map(drop)
 }
 
