@@ -22,7 +22,7 @@ pub(crate) fn show(pid: Option<Pid>, under: Option<&Path>) -> Result<Status> {
 // ANCHOR_END: show
 
 fn line(depth: usize, mount: &Mount) -> [String; 5] {
-    let options: Vec<String> = mount.options.iter().map(|option| shown(option)).collect();
+    let options: Vec<String> = mount.options.iter().map(shown).collect();
     [
         format!("{}{}", "  ".repeat(depth), shown(&mount.place)),
         shown(&mount.kind),
