@@ -64,7 +64,8 @@ pub(super) const CASES: &[Case] = &[
     )
     .exits(125),
     case("ch5-escape-chroot", "chapter5", &["escape", "--by", "double-chroot", "--from", "chroot"]),
-    case("ch5-escape-by-open-directory", "chapter5", &["escape", "--by", "open-directory"]).exits(1),
+    case("ch5-escape-by-open-directory", "chapter5", &["escape", "--by", "open-directory"])
+        .exits(1),
     case("ch5-escape-by-double-chroot", "chapter5", &["escape", "--by", "double-chroot"]).exits(1),
     case(
         "ch5-escape-chroot-by-open-directory",

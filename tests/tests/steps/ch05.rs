@@ -32,7 +32,7 @@ pub(super) const STEPS: &[Step] = &[
     step(
         "link descriptors",
         "chapter5",
-        &["root", "run", "--", "readlink", "/dev/fd", "/dev/ptmx"],
+        &["root", "run", "--", "sh", "-c", "readlink /dev/fd; readlink /dev/ptmx"],
         Says("/proc/self/fd\npts/ptmx\n"),
     ),
     step(
@@ -56,8 +56,9 @@ pub(super) const STEPS: &[Step] = &[
     step(
         "drop the old floor",
         "chapter5",
-        &["root", "run", "--", "sh", "-c", "ls -d /../bin/busybox /../root"],
-        Says("/../bin/busybox\n/../root\n"),
+        // The machine has such a directory, and our root has none.
+        &["root", "run", "--", "sh", "-c", "test ! -e /../mnt"],
+        EndsWell,
     ),
     step(
         "close the rest",
