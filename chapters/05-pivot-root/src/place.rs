@@ -54,8 +54,12 @@ impl Place {
     /// who made it knows why, and we do not.
     pub(crate) fn mount_point(&self, name: &str) -> Result<Place> {
         let by_name = self.path().join(name);
-        if by_name.symlink_metadata().is_err() {
-            mkdir(&by_name, 0o755, "have a directory to mount on")?;
+        match by_name.symlink_metadata() {
+            Err(_) => mkdir(&by_name, 0o755, "have a directory to mount on")?,
+            Ok(is) if is.is_symlink() => {
+                return Err(refuse_link(name, &fs::read_link(&by_name).unwrap_or_default()));
+            }
+            Ok(_) => {}
         }
         self.ordinary(name)
     }
@@ -69,14 +73,16 @@ impl Place {
     fn ordinary(&self, name: &str) -> Result<Place> {
         let why = "mean this one and no other, without leaving the root";
         let place = Place(openat2_in_root(self.as_fd(), Path::new(name), why)?);
+        // It may have become a link since somebody looked.
         let (expected, found) = (self.true_path()?.join(name), place.true_path()?);
-        match found == expected {
-            true => Ok(place),
-            false => Err(Error::Unusable(format!(
-                "{name} is a link in that root, to {}: nothing is mounted by way of links",
-                found.display()
-            ))),
-        }
+        if found == expected { Ok(place) } else { Err(refuse_link(name, &found)) }
     }
     // ANCHOR_END: find
+}
+
+fn refuse_link(name: &str, to: &Path) -> Error {
+    Error::Unusable(format!(
+        "/{name} of the root is a link to {}: nothing is mounted by way of a link",
+        to.display()
+    ))
 }

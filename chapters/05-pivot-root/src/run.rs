@@ -35,6 +35,7 @@ const DEV: FileSystem = FileSystem {
     data: &[("mode", "0755"), ("size", "65536")],
     flags: MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC),
 };
+// Since Linux 4.7 each mount of devpts has terminals of its own, also without `newinstance`.
 const PTS: FileSystem = FileSystem {
     kind: "devpts",
     source: "devpts",
