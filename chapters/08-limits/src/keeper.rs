@@ -5,7 +5,7 @@
 //! session of its own, where no Ctrl-C reaches it, and it is not tied to its parent.
 
 use primitives::{
-    Birth, Child, Errno, Error, Parting, Result, ToParent, setsid, spawn, step_giving,
+    Birth, Child, Errno, Error, Parting, Result, ToParent, clean_up, spawn, step_giving,
 };
 
 use crate::cgroup::Remains;
@@ -21,7 +21,9 @@ pub(crate) fn post(remains: Remains) -> Result<Child> {
 }
 
 fn keep(parent: &ToParent, remains: &Remains) -> Result<u8> {
-    step_giving("stand apart", || setsid("not be hit by a Ctrl-C that hits the others").map(drop))?;
+    step_giving("stand apart", || {
+        clean_up::setsid("not be hit by a Ctrl-C that hits the others").map(drop)
+    })?;
     let parting = step_giving("keep watch", || {
         parent.outlive("hear that all is done, or that nobody is left to do it")
     })?;
