@@ -78,18 +78,13 @@ pub(crate) fn run(wanted: &Container) -> Result<Status> {
 // ANCHOR: contain
 fn contain(wanted: &Container, group: Option<&Group>) -> Result<Status> {
     let mut child = step_giving("make a child", || make(wanted, group))?;
-    child.beside(|pid| {
-        if let Some(group) = group.filter(|group| group.version == Version::V1) {
-            step("enter the cgroup", || group.enter(pid))?;
-        }
-        map_root(pid)
-    })?;
-    step("let it go on", || child.release("tell it that it is root, and has its limits"))?;
+    child.beside(map_root)?;
+    step("let it go on", || child.release("tell it that it is root"))?;
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
 
 /// In v2 a process can be born in its cgroup, and there is no moment in which it has no limits. In v1
-/// it is moved while it waits.
+/// it moves itself before it is anybody.
 fn make(wanted: &Container, group: Option<&Group>) -> Result<Child> {
     let directory = match group.filter(|group| group.version == Version::V2) {
         Some(group) => Some(group.open()?),
@@ -98,7 +93,7 @@ fn make(wanted: &Container, group: Option<&Group>) -> Result<Child> {
     let cgroup = directory.as_ref().map(std::os::fd::AsFd::as_fd);
     let why = "have a process that sees, and is, nobody else";
     spawn("child", Birth { namespaces: namespaces(), cgroup }, why, |parent| {
-        inside::live(parent, wanted)
+        inside::live(parent, wanted, group)
     })
 }
 // ANCHOR_END: contain

@@ -11,6 +11,7 @@ use primitives::{
     unshare,
 };
 
+use crate::cgroup::{Group, Version};
 use crate::container::Container;
 
 /// Where the root is put together when none was given: every machine has this directory, and in the
@@ -19,10 +20,13 @@ const WORKSHOP: &str = "/tmp";
 
 // ANCHOR: live
 /// The life of the container's first process.
-pub(crate) fn live(parent: &ToParent, wanted: &Container) -> Result<u8> {
+pub(crate) fn live(parent: &ToParent, wanted: &Container, group: Option<&Group>) -> Result<u8> {
     step("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
+    if let Some(group) = group.filter(|group| group.version == Version::V1) {
+        step("enter the cgroup", || group.enter())?;
+    }
     step_giving("wait for the maps", || parent.wait("not go on before it is root"))?;
     step("hide the cgroups above", || {
         unshare(Namespaces::CLONE_NEWCGROUP, "see its own cgroup as the root of all")
@@ -111,11 +115,14 @@ fn make_a_root(tar: Option<&Path>) -> Result<&'static Path> {
     Ok(place)
 }
 
-/// The one device that no program does without. Chapter 5 has the others.
+/// The two devices that a limit is tried out with. Chapter 5 has the others.
 fn give_it_a_dev(dev: &Path) -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    let null = dev.join("null");
     mount_new("dev", dev, "tmpfs", flags, Some("mode=0755"), "have a place for devices")?;
-    create(&null, b"", 0o666, "have a file to mount on")?;
-    mount_bind(Path::new("/dev/null"), &null, "let programs throw something away")
+    for name in ["null", "zero"] {
+        let (theirs, ours) = (Path::new("/dev").join(name), dev.join(name));
+        create(&ours, b"", 0o666, "have a file to mount on")?;
+        mount_bind(&theirs, &ours, "let programs have nothing, and as much of it as they want")?;
+    }
+    Ok(())
 }

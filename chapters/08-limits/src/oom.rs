@@ -61,12 +61,7 @@ fn limits(group: &Group, keep_swap: bool) -> Vec<Setting> {
 
 // ANCHOR: eat
 fn eat_in(group: &Group) -> Result<Status> {
-    let mut child = step_giving("make a child", || make(group))?;
-    child.beside(|pid| match group.version {
-        Version::V1 => step("enter the cgroup", || group.enter(pid)),
-        Version::V2 => Ok(()),
-    })?;
-    step("let it go on", || child.release("tell it that its limit is there"))?;
+    let child = step_giving("make a child", || make(group))?;
     step_giving("take its status", || child.finish("learn how it ended"))
 }
 
@@ -77,14 +72,16 @@ fn make(group: &Group) -> Result<Child> {
     };
     let cgroup = directory.as_ref().map(std::os::fd::AsFd::as_fd);
     let birth = Birth { cgroup, ..Birth::default() };
-    spawn("child", birth, "have a process that wants too much", eat)
+    spawn("child", birth, "have a process that wants too much", |parent| eat(parent, group))
 }
 
-fn eat(parent: &ToParent) -> Result<u8> {
+fn eat(parent: &ToParent, group: &Group) -> Result<u8> {
     step("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
-    step_giving("wait for the limit", || parent.wait("not eat before it is there"))?;
+    if group.version == Version::V1 {
+        step("enter the cgroup", || group.enter())?;
+    }
     let mut eaten: Vec<Vec<u8>> = Vec::new();
     while eaten.len() < WANTED {
         // A page that is only promised costs nothing: each has to be written to.

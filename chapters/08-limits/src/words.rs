@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use primitives::{
-    Birth, Error, Result, Signal, Status, become_program, getpid, rmdir, spawn, step, step_giving,
+    Birth, Error, Result, Signal, Status, become_program, rmdir, spawn, step, step_giving,
     write_pid,
 };
 
@@ -129,7 +129,7 @@ pub(crate) fn exec(specs: &[Spec], command: &[OsString]) -> Result<Status> {
             step("tie to the parent", || {
                 parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
             })?;
-            step("enter the cgroup", || groups.iter().try_for_each(|group| group.enter(getpid())))?;
+            step("enter the cgroup", || groups.iter().try_for_each(Group::enter))?;
             step_giving("become the program", || become_program(command, "run what was asked for"))
         })
     })?;

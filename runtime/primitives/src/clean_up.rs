@@ -33,6 +33,16 @@ pub fn unlink(path: &Path, why: &'static str) -> Result<()> {
     rescue(call!("unlink", path), why, || nix::unistd::unlink(path))
 }
 
+/// As [`crate::setsid`], for a process that is there to clean up: a Ctrl-C must not reach it, nor the
+/// end of whoever watches.
+///
+/// # Errors
+/// The errno of the kernel.
+#[track_caller]
+pub fn setsid(why: &'static str) -> Result<Pid> {
+    rescue(call!("setsid"), why, nix::unistd::setsid)
+}
+
 /// As [`crate::umount`], to clean up.
 ///
 /// # Errors

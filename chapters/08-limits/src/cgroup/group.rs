@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use primitives::{
     CgroupFile, Error, Pid, Result, Signal, clean_up, mkdir, open_path, read_small, rmdir, write,
-    write_pid,
 };
 
 use super::keys::{Setting, Write, writes};
@@ -19,6 +18,9 @@ use super::{Hierarchy, Machine, Version, explained};
 
 /// How long the kernel may take to be done with processes that were killed.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const MOVING: &str = "EACCES in v2: a process moves only where its user may write to both cgroups and to \
+    the one above them";
 
 /// A cgroup by its name, in the hierarchies that were asked for.
 #[derive(Debug)]
@@ -196,17 +198,19 @@ impl Group {
     }
 
     // ANCHOR: enter
-    /// Moves a process in, in each hierarchy; what it makes from then on is born there.
-    pub(crate) fn enter(&self, pid: Pid) -> Result<()> {
+    /// Moves this process in, in each hierarchy; what it makes from then on is born there.
+    ///
+    /// 0 is whoever writes. In v1 into `tasks` and not `cgroup.procs`: for one thread that moves itself
+    /// the kernel needs not stop the births of all threads on the machine, for which it waits some 12 ms
+    /// (`cgroup_procs_write_start` in kernel/cgroup/cgroup.c). A process of ours has one thread.
+    pub(crate) fn enter(&self) -> Result<()> {
+        let file = match self.version {
+            Version::V1 => "tasks",
+            Version::V2 => "cgroup.procs",
+        };
         for place in &self.places {
-            let procs = place.directory.join("cgroup.procs");
-            write_pid(&procs, pid, "have the limits hold for it").map_err(|error| {
-                explained(
-                    error,
-                    "In v2 a process moves only where its user may write to both cgroups and to the \
-                     one above them",
-                )
-            })?;
+            write(&place.directory.join(file), "0", "have the limits hold for this process")
+                .map_err(|error| explained(error, MOVING))?;
         }
         Ok(())
     }
