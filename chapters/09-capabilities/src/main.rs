@@ -116,8 +116,8 @@ struct UserRun {
     /// Let no execve give anything back
     #[arg(long)]
     no_new_privs: bool,
-    /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
+    /// The program and its arguments; without it, this one shows its five sets
+    #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 

@@ -23,6 +23,8 @@ const TIE: &str = "end when the one that watches over it ends";
 pub(crate) struct Plan {
     /// Whether we could be any user of this machine, and not only ourselves.
     may_be_anybody: bool,
+    /// Who says which capabilities are kept.
+    capabilities: Whose,
     kept: Capabilities,
     inheritable: Capabilities,
     ambient: Capabilities,
@@ -33,6 +35,14 @@ pub(crate) struct Plan {
     no_new_privs: bool,
     drop_first: bool,
     command: Vec<OsString>,
+}
+
+#[derive(PartialEq)]
+enum Whose {
+    /// The command line.
+    Asked,
+    /// The user: root has all, the others have none.
+    User,
 }
 
 struct Ids {
@@ -57,6 +67,7 @@ impl Plan {
         let ids = wanted.uid.zip(wanted.gid).map(|(uid, gid)| Ids { uid, gid, groups: vec![] });
         Ok(Plan {
             may_be_anybody: may_be_anybody(),
+            capabilities: Whose::Asked,
             kept,
             inheritable,
             ambient,
@@ -78,6 +89,7 @@ impl Plan {
         }
         Ok(Plan {
             may_be_anybody: may_be_anybody(),
+            capabilities: Whose::User,
             kept: Capabilities::all(),
             inheritable: Capabilities::NONE,
             ambient: Capabilities::NONE,
@@ -95,6 +107,12 @@ impl Plan {
     /// only what is to be handed on may be inherited.
     fn sets(&self) -> CapabilitySets {
         CapabilitySets { effective: self.kept, permitted: self.kept, inheritable: self.inheritable }
+    }
+
+    /// When user 0 becomes another one, the kernel takes the capabilities away. Who has been the other
+    /// one from birth still has those of a new user namespace.
+    fn leaves_root_behind(&self, uid: u32) -> bool {
+        !self.may_be_anybody && uid != 0 && self.capabilities == Whose::User
     }
 
     fn gives_something_up(&self) -> bool {
@@ -185,6 +203,11 @@ fn become_somebody(parent: &ToParent, plan: &Plan) -> Result<()> {
     }
     step("change the group", || setresgid(ids.gid, "be the group that was asked for"))?;
     step("change the user", || setresuid(ids.uid, "be the user that was asked for"))?;
+    if plan.leaves_root_behind(ids.uid) {
+        step("leave what root has", || {
+            capset(CapabilitySets::default(), "be capable of no more than this user is elsewhere")
+        })?;
+    }
     // The kernel has forgotten the tie with the change of ids.
     step("tie again", || parent.tie(Signal::SIGKILL, TIE))
 }

@@ -19,6 +19,8 @@ pub(crate) struct Step {
     /// Another program that runs this one.
     pub(crate) under: &'static [&'static str],
     pub(crate) root: bool,
+    /// Whether only an ordinary user has this step.
+    pub(crate) user: bool,
 }
 
 /// A step that both root and an ordinary user can do.
@@ -28,7 +30,7 @@ pub(crate) const fn step(
     args: &'static [&'static str],
     check: Check,
 ) -> Step {
-    Step { name, program, args, check, under: &[], root: false }
+    Step { name, program, args, check, under: &[], root: false, user: false }
 }
 
 /// Something that holds when a program is whole.
@@ -60,7 +62,14 @@ impl Step {
         Step { root: true, ..self }
     }
 
+    pub(crate) const fn as_user(self) -> Step {
+        Step { user: true, ..self }
+    }
+
     pub(crate) fn possible(&self, place: Place) -> bool {
+        if self.user {
+            return place == Place::User;
+        }
         // Without a UTS namespace of its own, an ordinary user could not take a name in any case.
         !self.root || place == Place::Root
     }

@@ -115,6 +115,13 @@ pub(super) const STEPS: &[Step] = &[
     )
     .as_root(),
     step(
+        "leave what root has",
+        "chapter9",
+        &["user", "run", "--uid", "7", "--gid", "8"],
+        Check::SaysAmongOthers("permitted:    none\n"),
+    )
+    .as_user(),
+    step(
         "tie again",
         "chapter9",
         &["user", "run", "--uid", "7", "--gid", "7", "--", "sleep", "60"],
