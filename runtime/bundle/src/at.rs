@@ -1,0 +1,235 @@
+//! Where in the document are we, and what stands here?
+//!
+//! `oci-spec` has a type for the whole of config.json, but reading into it stops at the first value
+//! that does not fit, takes a missing number for 0, and refuses the whole over one capability that it
+//! does not know. So the document is read piece by piece: each piece into its `oci-spec` type, each
+//! mistake into the notes, and what is required is looked for here.
+
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::complaints::{Complaint, Notes, Remark};
+
+/// A value of the document, its place, and where notes about it are taken.
+#[derive(Clone)]
+pub(crate) struct At<'a> {
+    value: &'a Value,
+    path: String,
+    notes: &'a Notes,
+}
+
+impl<'a> At<'a> {
+    /// The document itself.
+    pub(crate) fn document(value: &'a Value, notes: &'a Notes) -> At<'a> {
+        At { value, path: String::new(), notes }
+    }
+
+    /// A field of this object, if it is there. Go's encoders write `null` for what is not set, so
+    /// that is the same.
+    pub(crate) fn field(&self, name: &str) -> Option<At<'a>> {
+        let value = self.value.as_object()?.get(name).filter(|value| !value.is_null())?;
+        Some(At { value, path: self.path_of(name), notes: self.notes })
+    }
+
+    /// A field that the specification calls REQUIRED.
+    pub(crate) fn required(&self, name: &str) -> Option<At<'a>> {
+        let field = self.field(name);
+        if field.is_none() {
+            self.missing(name);
+        }
+        field
+    }
+
+    /// Complains that a field is not there.
+    pub(crate) fn missing(&self, name: &str) {
+        let path = self.path_of(name);
+        let right = "a value, for the specification requires it".to_string();
+        self.notes.complain(Complaint { path, wrong: "is missing".to_string(), right });
+    }
+
+    /// A field that holds an object, if it is there.
+    pub(crate) fn object(&self, name: &str) -> Option<At<'a>> {
+        self.field(name).filter(At::is_object)
+    }
+
+    /// Whether this is an object; complains if not.
+    pub(crate) fn is_object(&self) -> bool {
+        let is = self.value.is_object();
+        if !is {
+            self.wrong(format!("is {}", kind(self.value)), "an object");
+        }
+        is
+    }
+
+    /// The entries of a list, none if it is not there.
+    pub(crate) fn items(&self, name: &str) -> Vec<At<'a>> {
+        self.field(name).and_then(|field| field.list()).unwrap_or_default()
+    }
+
+    /// The entries of this list; complains if it is none.
+    pub(crate) fn list(&self) -> Option<Vec<At<'a>>> {
+        if !self.value.is_array() {
+            self.wrong(format!("is {}", kind(self.value)), "a list");
+            return None;
+        }
+        Some(self.children())
+    }
+
+    /// The entries of a list that are objects; complains about the others.
+    pub(crate) fn objects(&self, name: &str) -> Vec<At<'a>> {
+        self.items(name).into_iter().filter(At::is_object).collect()
+    }
+
+    /// The entries of an object that is a map, in the order of their keys.
+    pub(crate) fn entries(&self, name: &str) -> Vec<(&'a str, At<'a>)> {
+        let Some(map) = self.object(name) else {
+            return Vec::new();
+        };
+        let entries = map.value.as_object().into_iter().flatten();
+        let entry = |(key, value): (&'a String, _)| {
+            (key.as_str(), At { value, path: map.path_of(key), notes: self.notes })
+        };
+        entries.filter(|(_, value)| !value.is_null()).map(entry).collect()
+    }
+
+    /// The value as a type; complains where it is none, with the place inside of it.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        match serde_path_to_error::deserialize(self.value) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let inner = error.path().to_string();
+                let path = match inner.as_str() {
+                    "." | "" => self.path.clone(),
+                    inner => format!("{}.{inner}", self.path),
+                };
+                let (wrong, right) = split_message(&error.inner().to_string());
+                self.notes.complain(Complaint { path, wrong, right });
+                None
+            }
+        }
+    }
+
+    /// A field as a type, if it is there.
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.field(name).and_then(|field| field.read())
+    }
+
+    /// A required field as a type.
+    pub(crate) fn need<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.required(name).and_then(|field| field.read())
+    }
+
+    /// A text field; an empty one is none, as for every program in Go that wrote it.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get::<String>(name).filter(|text| !text.is_empty())
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        self.items(name).iter().filter_map(At::read).collect()
+    }
+
+    /// A number with a range; complains when it lies outside.
+    pub(crate) fn within(&self, name: &str, low: i64, high: i64) -> Option<i64> {
+        let field = self.field(name)?;
+        let number: i64 = field.read()?;
+        if !(low..=high).contains(&number) {
+            field.wrong(format!("{number} is out of range"), format!("{low} to {high}"));
+            return None;
+        }
+        Some(number)
+    }
+
+    /// Complains about this value.
+    pub(crate) fn wrong(&self, wrong: impl Display, right: impl Display) {
+        let complaint = Complaint {
+            path: self.path.clone(),
+            wrong: wrong.to_string(),
+            right: right.to_string(),
+        };
+        self.notes.complain(complaint);
+    }
+
+    /// Complains about a field of this object.
+    pub(crate) fn wrong_field(&self, name: &str, wrong: impl Display, right: impl Display) {
+        let field = At { value: self.value, path: self.path_of(name), notes: self.notes };
+        field.wrong(wrong, right);
+    }
+
+    /// Notes something that is tolerated.
+    pub(crate) fn odd(&self, what: impl Display) {
+        self.notes.remark(Remark { path: self.path.clone(), what: what.to_string() });
+    }
+
+    /// Refuses the zero byte in every text below: the kernel would read only what stands before it.
+    pub(crate) fn no_zero_bytes(&self) {
+        let wrong = |what: &str, text: &str| {
+            self.wrong(format!("{what} {text:?} has a zero byte in it"), "text without one");
+        };
+        match self.value {
+            Value::String(text) if text.contains('\0') => wrong("the text", text),
+            Value::Object(map) => {
+                map.keys().filter(|key| key.contains('\0')).for_each(|key| wrong("the name", key));
+            }
+            _ => {}
+        }
+        self.children().iter().for_each(At::no_zero_bytes);
+    }
+
+    fn children(&self) -> Vec<At<'a>> {
+        let at = |path, value| At { value, path, notes: self.notes };
+        match self.value {
+            Value::Array(values) => {
+                let path = |index| format!("{}[{index}]", self.path);
+                values.iter().enumerate().map(|(index, value)| at(path(index), value)).collect()
+            }
+            Value::Object(map) => {
+                map.iter().map(|(key, value)| at(self.path_of(key), value)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        match (self.path.as_str(), !name.is_empty() && name.chars().all(simple)) {
+            ("", true) => name.to_string(),
+            (path, true) => format!("{path}.{name}"),
+            (path, false) => format!("{path}[{name:?}]"),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// serde says both in one sentence, in the words of Rust: "invalid type: string "x", expected u32".
+fn split_message(message: &str) -> (String, String) {
+    let (wrong, right) = message.split_once(", expected ").unwrap_or((message, ""));
+    let wrong = match wrong.split_once(": ").or(wrong.split_once(" variant ")) {
+        Some(("invalid type" | "invalid value", what)) => format!("is the {what}"),
+        Some(("unknown", what)) => format!("{what} is not known"),
+        _ => wrong.to_string(),
+    };
+    let right = match right {
+        "" => "a value as in the specification",
+        "a string" | "string or map" => "text",
+        "a boolean" => "true or false",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i64" => "a whole number",
+        other => other,
+    };
+    (wrong, right.to_string())
+}
