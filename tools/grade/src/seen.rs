@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use primitives::{Pid, inode_of, namespaces_of, open_namespace, parent_of};
@@ -30,6 +30,8 @@ pub(crate) struct Seen {
     /// How many user namespaces it is below that of the grader.
     pub(crate) depth: Option<usize>,
     pub(crate) mounts: Vec<Mount>,
+    /// Its root directory, as a path out here.
+    pub(crate) root: Option<PathBuf>,
     pub(crate) said: Said,
 }
 
@@ -39,7 +41,13 @@ pub(crate) struct Mount {
     /// What of the file system is mounted: for a namespace its name, `uts:[4026532183]`.
     pub(crate) root: String,
     pub(crate) place: String,
+    /// Of this mount: `ro`, `nosuid`.
+    pub(crate) options: Vec<String>,
+    /// How it is tied to others: `shared:7`, `master:2`.
+    pub(crate) ties: Vec<String>,
     pub(crate) kind: String,
+    /// As the kernel writes it, with its escapes.
+    pub(crate) source: String,
 }
 
 /// Looks at the process that was started by these words and has said in `folder` that it is there.
@@ -60,6 +68,7 @@ pub(crate) fn look(words: &[String], folder: &Path) -> Result<Seen> {
         setgroups: text("setgroups").trim().to_string(),
         depth: depth(&proc),
         mounts: text("mountinfo").lines().filter_map(mount).collect(),
+        root: fs::read_link(format!("{proc}/root")).ok(),
         said,
     })
 }
@@ -171,10 +180,14 @@ fn depth(proc: &str) -> Option<usize> {
 fn mount(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(3).map(str::to_string);
+    let mut right = right.split(' ').map(str::to_string);
     Some(Mount {
         root: left.next()?,
         place: left.next()?,
-        kind: right.split(' ').next()?.to_string(),
+        options: left.next()?.split(',').map(str::to_string).collect(),
+        ties: left.collect(),
+        kind: right.next()?,
+        source: right.next()?,
     })
 }
 
@@ -194,6 +207,7 @@ mod tests {
         let line = "85 65 0:4 uts:[4026532183] /tmp/held rw - nsfs nsfs rw";
         let mount = mount(line).unwrap();
         assert_eq!((mount.place.as_str(), mount.kind.as_str()), ("/tmp/held", "nsfs"));
+        assert_eq!((mount.options[0].as_str(), mount.ties.len()), ("rw", 0));
         assert_eq!(inode_in(&mount.root, "uts"), Some(4_026_532_183));
         assert_eq!(inode_in("ipc:[4026532183]", "uts"), None);
     }
