@@ -220,8 +220,7 @@ pub fn llistxattr(path: &Path) -> std::io::Result<Vec<String>> {
 /// - since: Linux 1.0
 #[track_caller]
 pub fn umask(mask: u32, why: &'static str) -> Result<()> {
-    let shown = Arg::Word(format!("0{mask:o}"));
-    perform(call!("umask", shown), why, || {
+    perform(call!("umask", Mask(mask).shown()), why, || {
         Ok(Mask(nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()))
     })
     .map(drop)
@@ -232,6 +231,6 @@ struct Mask(u32);
 
 impl Shown for Mask {
     fn shown(&self) -> Arg {
-        Arg::Word(format!("0{:o}", self.0))
+        Arg::Word(format!("{:0>3}", format!("0{:o}", self.0)))
     }
 }
