@@ -67,24 +67,28 @@ pub(crate) fn apply(layer: &[Entry], target: &Path, deletions: Deletions) -> Res
     let child = step_giving("make a child", || {
         let why = "have a process that can lose sight of everything else";
         spawn("child", Birth::default(), why, |parent| {
-            shut_in(parent, &target)?;
-            laying::lay(layer, deletions)
+            let opaque = shut_in(parent, &target)?;
+            laying::lay(layer, deletions, &opaque)
         })
     })?;
     step_giving("take its status", || child.finish("know that the layer is there"))
 }
 
-fn shut_in(parent: &ToParent, target: &Path) -> Result<()> {
+/// Leaves everything but the directory. Returns the name of the attribute that makes a directory
+/// opaque, because in there nobody can look any more who we are.
+fn shut_in(parent: &ToParent, target: &Path) -> Result<String> {
     step("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
     view::of_our_own()?;
+    let opaque = view::overlay_attribute("opaque");
     step_giving("stand in the directory", || chdir(target, "lay the layer there"))?;
     step("enter the layer", || {
         mount_bind(target, target, "have a mount that can become the root")?;
         chdir(target, "stand on that mount, and not below it")?;
         pivot_root(Path::new("."), Path::new("."), "have no name for anything outside")?;
         umount(Path::new("."), MntFlags::MNT_DETACH, "let go of what is outside")
-    })
+    })?;
+    Ok(opaque)
 }
 // ANCHOR_END: apply

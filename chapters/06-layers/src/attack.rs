@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use clap::ValueEnum;
-use primitives::{Result, Status, create, mkdir, step_giving};
+use primitives::{Result, Status, create, mkdir, step_giving, symlink};
 
 use crate::apply::{Deletions, apply};
 use crate::layer::{About, Entry, Kind, check_names};
@@ -24,8 +24,8 @@ pub(crate) enum Way {
     Hardlink,
     /// The deletion of a file outside
     Whiteout,
-    /// A link that leads out, and the deletion of all that is there
-    Opaque,
+    /// The deletion of a file behind a link that an earlier layer has left
+    Earlier,
 }
 
 const CANARY: &[u8] = b"alive\n";
@@ -38,6 +38,9 @@ pub(crate) fn attack(way: Way, trust_names: bool) -> Result<Status> {
     let (target, canary) = (place.join("target"), place.join("canary"));
     step_giving("put out a canary", || {
         mkdir(&target, 0o755, "have a directory for the layer")?;
+        if let Way::Earlier = way {
+            symlink(Path::new(".."), &target.join("way"), "have what an earlier layer has left")?;
+        }
         create(&canary, CANARY, 0o644, "have a file outside of it, to see whether it is harmed")
     })?;
     // There and back, as any layer of somebody else would come.
@@ -61,7 +64,7 @@ fn hostile(way: Way, canary: &Path) -> Vec<Entry> {
         Way::Symlink => vec![up(), entry("way/canary", poison())],
         Way::Hardlink => vec![entry("stolen", Kind::HardLink("../canary".into()))],
         Way::Whiteout => vec![entry("../canary", Kind::Whiteout)],
-        Way::Opaque => vec![up(), entry("way", Kind::Opaque)],
+        Way::Earlier => vec![entry("way/canary", Kind::Whiteout)],
     }
 }
 // ANCHOR_END: hostile

@@ -154,8 +154,10 @@ fn new(place: &Place, lowers: &[PathBuf]) -> Result<OwnedFd> {
             fsconfig_set(fs, "lowerdir", &lowers.join(":"), "say what is only read")?;
         }
     }
-    fsconfig_set(fs, "upperdir", name(&place.upper)?, "say where changes go")?;
-    fsconfig_set(fs, "workdir", name(&place.work)?, "say where changes are prepared")?;
+    // These are names by themselves, and yet a backslash has to be said twice.
+    let (upper, work) = (escaped(&place.upper, &['\\'])?, escaped(&place.work, &['\\'])?);
+    fsconfig_set(fs, "upperdir", &upper, "say where changes go")?;
+    fsconfig_set(fs, "workdir", &work, "say where changes are prepared")?;
     if !is_first_user_namespace() {
         fsconfig_flag(fs, "userxattr", "keep its notes where no root is needed to write them")?;
     }

@@ -14,12 +14,11 @@ use primitives::{
 use super::Deletions;
 use crate::layer::{About, Entry, Kind};
 use crate::upper::{about, is_of_overlayfs};
-use crate::view::overlay_attribute;
 
 // ANCHOR: lay
 /// First what the layer deletes, which is said of the layers below; then what it holds; and the
 /// times of directories at the end, because every file that is made in one changes them.
-pub(super) fn lay(layer: &[Entry], deletions: Deletions) -> Result<u8> {
+pub(super) fn lay(layer: &[Entry], deletions: Deletions, opaque: &str) -> Result<u8> {
     if deletions == Deletions::Done {
         let doomed = doomed(layer)?;
         if !doomed.is_empty() {
@@ -33,7 +32,7 @@ pub(super) fn lay(layer: &[Entry], deletions: Deletions) -> Result<u8> {
         step("write what the layer holds", || held.iter().try_for_each(|entry| write(entry)))?;
     }
     if deletions == Deletions::Marked && layer.iter().any(is_mark) {
-        step("mark what the layer deletes", || mark(layer))?;
+        step("mark what the layer deletes", || mark(layer, opaque))?;
     }
     let directories: Vec<&Entry> =
         held.into_iter().filter(|entry| entry.kind == Kind::Directory).collect();
@@ -196,12 +195,15 @@ fn is_of_the_system(name: &str) -> bool {
 
 // ANCHOR: mark
 /// Writes deletions down as overlayfs itself does: a device without a driver, and an attribute.
-fn mark(layer: &[Entry]) -> Result<()> {
+fn mark(layer: &[Entry], attribute: &str) -> Result<()> {
     for entry in layer.iter().filter(|entry| is_mark(entry)) {
         let again = layer.iter().find(|other| !is_mark(other) && other.path == entry.path);
         match (&entry.kind, again.map(|other| &other.kind)) {
             // Deleted, and a directory made anew in the same layer: nothing of the old one is seen.
-            (Kind::Opaque, _) | (Kind::Whiteout, Some(Kind::Directory)) => opaque(&entry.path)?,
+            (Kind::Opaque, _) | (Kind::Whiteout, Some(Kind::Directory)) => {
+                let why = "hide all that the layers below have in this directory";
+                lsetxattr(here(&entry.path), attribute, b"y", why)?;
+            }
             // A new file hides the old one by itself.
             (_, Some(_)) => {}
             (_, None) => {
@@ -212,12 +214,6 @@ fn mark(layer: &[Entry]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn opaque(directory: &Path) -> Result<()> {
-    let name = overlay_attribute("opaque");
-    let why = "hide all that the layers below have in this directory";
-    lsetxattr(here(directory), &name, b"y", why)
 }
 // ANCHOR_END: mark
 

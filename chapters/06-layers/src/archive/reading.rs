@@ -96,10 +96,8 @@ impl Before {
             Some(text) => {
                 read_time(&String::from_utf8_lossy(text)).ok_or_else(|| no_number(text))?
             }
-            None => Timestamp {
-                seconds: i64::try_from(header.mtime()?).map_err(io::Error::other)?,
-                nanos: 0,
-            },
+            // GNU tar writes times before 1970 as negative numbers, of as many bits.
+            None => Timestamp { seconds: header.mtime()?.cast_signed(), nanos: 0 },
         };
         let attribute = |(key, value): &(String, Vec<u8>)| {
             Some((key.strip_prefix(XATTR)?.to_string(), value.clone()))
