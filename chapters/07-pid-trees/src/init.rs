@@ -117,7 +117,9 @@ fn serve(program: Pid, terminal: Option<&Terminal>) -> Result<Status> {
         }
     }
 }
+// ANCHOR_END: serve
 
+// ANCHOR: sweep
 /// Takes the status of everybody who has ended. One SIGCHLD may stand for thousands: a signal that
 /// waits already is not counted twice (signal(7)).
 fn sweep(program: Pid, terminal: Option<&Terminal>) -> Result<Option<Status>> {

@@ -135,7 +135,8 @@ pub fn wait_any_ended(why: &'static str) -> Result<Option<Waited>> {
     perform(call, why, || waitid(Of::Any, libc::WEXITED | libc::WNOHANG))
 }
 
-/// As [`wait_any_ended`], and also tells of a child that a signal has stopped, once.
+/// Takes the exit status of a child that has ended already, or tells, once, of one that a signal has
+/// stopped; none when there is neither.
 ///
 /// - man: waitid(2)
 /// - since: Linux 2.6.9
