@@ -33,6 +33,7 @@ pub struct Run {
     traced: bool,
     /// Whether cgroups that carry the name of this run are looked for after it.
     cgroups: bool,
+    held: Option<HeldCgroup>,
 }
 
 /// What came out of a run.
@@ -92,6 +93,7 @@ impl Run {
             args: Vec::new(),
             traced: true,
             cgroups: false,
+            held: None,
         }
     }
 
@@ -127,6 +129,17 @@ impl Run {
     /// Cgroups that are named with [`Run::id`] must be gone after it too.
     pub fn looks_for_cgroups(mut self) -> Run {
         self.cgroups = true;
+        self
+    }
+
+    /// The name of a cgroup that is there before it, for a program that needs one.
+    pub fn held_name(&self) -> String {
+        self.id().replace("porthole-", "held-")
+    }
+
+    /// Makes that cgroup; it goes with this value.
+    pub fn with_a_cgroup(mut self) -> Run {
+        self.held = Some(HeldCgroup::make(self.held_name()));
         self
     }
 
@@ -231,6 +244,29 @@ pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         }
         sleep(Duration::from_millis(1));
     }
+}
+
+/// A cgroup that is there while a program runs, made by root where the tests have root.
+struct HeldCgroup(String);
+
+impl HeldCgroup {
+    fn make(name: String) -> HeldCgroup {
+        chapter8(&["create", "-g", &format!("cpu,memory,pids,freezer:{name}")]);
+        HeldCgroup(name)
+    }
+}
+
+impl Drop for HeldCgroup {
+    fn drop(&mut self) {
+        chapter8(&["delete", "-r", "--kill", &self.0]);
+    }
+}
+
+/// Without a cgroup that may be made, the program under test says so itself.
+fn chapter8(args: &[&str]) {
+    let mut command = Command::new(program("chapter8", Place::possible()[0]));
+    command.args(["--trace", "off"]).args(args).stderr(Stdio::null()).stdout(Stdio::null());
+    let _ = command.status();
 }
 
 /// A process in namespaces of its own, for others to join; it ends when this is dropped.

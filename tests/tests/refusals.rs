@@ -61,7 +61,9 @@ fn sweep(case: Case, place: Place) {
                 );
             }
             let ran = run(&case, place, &["--kill-at", &at]);
-            wrong.extend(killed(&role, &ran).into_iter().map(|w| format!("killed at {at}: {w}")));
+            wrong.extend(
+                killed(&case, &role, &ran).into_iter().map(|w| format!("killed at {at}: {w}")),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -116,8 +118,8 @@ fn refused(record: &Record, errno: &str, ran: &Ran) -> Vec<String> {
 /// Nobody needs the keeper but when the others are killed: without it all may go well.
 const SPARE: &str = "keeper";
 
-fn killed(role: &str, ran: &Ran) -> Vec<String> {
-    let mut wrong = left_behind(ran);
+fn killed(case: &Case, role: &str, ran: &Ran) -> Vec<String> {
+    let mut wrong = named(&case.unwanted(&ran.left_behind));
     if ran.code == 0 && role != SPARE {
         wrong.push("the program says that all went well".to_string());
     }
@@ -128,5 +130,9 @@ fn killed(role: &str, ran: &Ran) -> Vec<String> {
 }
 
 fn left_behind(ran: &Ran) -> Vec<String> {
-    ran.left_behind.iter().map(|what| format!("left behind: {what}")).collect()
+    named(&ran.left_behind)
+}
+
+fn named(left_behind: &[String]) -> Vec<String> {
+    left_behind.iter().map(|what| format!("left behind: {what}")).collect()
 }

@@ -170,6 +170,10 @@ fn tell_what_the_limits_did(group: &Group) {
             group.oom_file()
         ),
     }
+    match group.rounds_throttled() {
+        0 => {}
+        rounds => eprintln!("note: its time was used up in {rounds} rounds (cpu.stat)"),
+    }
     match group.forks_refused() {
         0 => {}
         refused => {

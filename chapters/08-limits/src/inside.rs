@@ -7,8 +7,7 @@ use std::path::Path;
 
 use primitives::{
     Error, MntFlags, MsFlags, Namespaces, Result, Signal, ToParent, become_program, chdir, create,
-    mount_bind, mount_change, mount_new, pivot_root, sethostname, step, step_giving, umount,
-    unshare,
+    mount_bind, mount_new, pivot_root, sethostname, step, step_giving, umount, unshare,
 };
 
 use crate::cgroup::{Group, Version};
@@ -34,10 +33,8 @@ pub(crate) fn live(parent: &ToParent, wanted: &Container, group: Option<&Group>)
     if let Some(name) = &wanted.hostname {
         step("take the name", || sethostname(name, "be called by a name of its own"))?;
     }
-    step("cut the mount ties", || {
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        mount_change(Path::new("/"), private, "keep our mounts from spreading to everybody")
-    })?;
+    // No tie has to be cut as in chapter 4: in a mount namespace of another user namespace all mounts
+    // are slaves, and nothing of ours gets out (mount_namespaces(7)).
     let root = prepare_root(wanted.rootfs.as_deref())?;
     change_root(root)?;
     step_giving("become the program", || become_program(&wanted.command, "run what was asked for"))
@@ -121,7 +118,7 @@ fn give_it_a_dev(dev: &Path) -> Result<()> {
     mount_new("dev", dev, "tmpfs", flags, Some("mode=0755"), "have a place for devices")?;
     for name in ["null", "zero"] {
         let (theirs, ours) = (Path::new("/dev").join(name), dev.join(name));
-        create(&ours, b"", 0o666, "have a file to mount on")?;
+        create(&ours, b"\n", 0o666, "have a file to mount on")?;
         mount_bind(&theirs, &ours, "let programs have nothing, and as much of it as they want")?;
     }
     Ok(())

@@ -35,10 +35,10 @@ pub(crate) fn demonstrate(id: Option<&Path>, keep_swap: bool) -> Result<Status> 
     step_giving("make the cgroup", || group.make())?;
     step("set the limits", || group.set(&limits))?;
     let status = eat_in(&group)?;
-    report(&group, status);
+    let killed = report(&group, status);
     step_giving("remove the cgroup", || group.remove())?;
     keeper::dismiss(keeper)?;
-    Ok(Status::Exited(0))
+    Ok(if killed { Status::Exited(0) } else { status })
 }
 // ANCHOR_END: demonstrate
 
@@ -92,9 +92,11 @@ fn eat(parent: &ToParent, group: &Group) -> Result<u8> {
 }
 // ANCHOR_END: eat
 
-fn report(group: &Group, status: Status) {
+/// Says how it ended; whether it was the limit that ended it.
+fn report(group: &Group, status: Status) -> bool {
     println!("it may have {LIMIT} MB and wanted {WANTED}: {status}, exit code {}", status.code());
     println!("{}: oom_kill {}", group.oom_file(), group.oom_kills());
+    group.oom_kills() > 0
 }
 
 // ANCHOR: refused

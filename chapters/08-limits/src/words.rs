@@ -103,7 +103,7 @@ pub(crate) fn set(settings: &[Setting], by: By, id: &Path) -> Result<Status> {
             machine.with(&[setting.controller()])?;
         }
     }
-    let group = Group::existing(&machine, id)?;
+    let group = Group::own(&machine, id)?;
     let writes = group.plan(settings)?;
     step_giving("set the limits", || match by {
         By::Files => group.set(&writes),
@@ -145,7 +145,7 @@ fn where_to<'a>(
 ) -> Result<(Vec<Group>, &'a [OsString])> {
     if !specs.is_empty() {
         let there = |spec: &Spec| {
-            Group::existing(machine, &spec.name)?;
+            Group::own(machine, &spec.name)?;
             spec.group(machine)
         };
         return Ok((specs.iter().map(there).collect::<Result<Vec<Group>>>()?, command));
@@ -155,7 +155,7 @@ fn where_to<'a>(
     };
     let id = name(&first.to_string_lossy()).map_err(Error::Unusable)?;
     let rest = rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest);
-    Ok((vec![Group::existing(machine, &id)?], rest))
+    Ok((vec![Group::own(machine, &id)?], rest))
 }
 
 /// How a cgroup is removed that is not empty.
@@ -172,11 +172,11 @@ pub(crate) fn delete(specs: &[Spec], id: Option<&Path>, how: Deletion) -> Result
     let machine = Machine::find()?;
     let mut groups = Vec::new();
     for spec in specs {
-        Group::existing(&machine, &spec.name)?;
+        Group::own(&machine, &spec.name)?;
         groups.push(spec.group(&machine)?);
     }
     if let Some(id) = id {
-        groups.push(Group::existing(&machine, id)?);
+        groups.push(Group::own(&machine, id)?);
     }
     for group in &mut groups {
         if how.kill {
@@ -267,7 +267,7 @@ pub(crate) fn thaw(id: &Path) -> Result<Status> {
 fn frozen_or_not(id: &Path) -> Result<Group> {
     let machine = Machine::find()?;
     machine.with(&["freezer"])?;
-    let group = Group::existing(&machine, id)?;
+    let group = Group::own(&machine, id)?;
     let has_one = group.version == Version::V2 || group.place_of("freezer.state").is_some();
     match has_one {
         true => Ok(group),

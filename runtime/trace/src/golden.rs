@@ -114,7 +114,7 @@ impl Hide {
             Arg::Data(_) => Arg::Hidden("<… bytes>".into()),
             // Whether the program runs in the first cgroup or further down must not show either.
             Arg::CgroupPath { mount, file, .. } => {
-                Arg::Path(crate::arg::cgroup_path(mount, "…", file))
+                Arg::Path(crate::arg::cgroup_path(mount, "…", &self.without_pids(file)))
             }
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
             Arg::Object { kind, inode } => {
@@ -127,6 +127,13 @@ impl Hide {
             ),
             other => other.clone(),
         }
+    }
+
+    /// The name of a cgroup, which may be that of the process that made it.
+    fn without_pids(&self, file: &str) -> String {
+        let named =
+            |text: String, pid: &i32| text.replace(&format!("porthole-{pid}"), "porthole-PID");
+        self.letters.keys().fold(file.to_string(), named)
     }
 
     /// A path with what was random in it as it was before: `/tmp/x-XXXXXX`.

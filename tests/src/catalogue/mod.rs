@@ -26,7 +26,7 @@ pub struct Case {
     /// The program.
     pub program: &'static str,
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
-    /// no other run has, for a cgroup.
+    /// no other run has, for a cgroup, `{cgroup}` one that is there already.
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
@@ -34,6 +34,8 @@ pub struct Case {
     pub stdout: Stdout,
     /// Whether it does one thing with cgroup v1 and another with v2, so that it has two golden traces.
     pub by_cgroups: bool,
+    /// Whether a cgroup stays after it on purpose, unless a request was refused.
+    pub keeps_cgroups: bool,
 }
 
 /// Whether a program's output can be compared.
@@ -46,7 +48,15 @@ pub enum Stdout {
 }
 
 const fn case(name: &'static str, program: &'static str, args: &'static [&'static str]) -> Case {
-    Case { name, program, args, exit: (0, 0), stdout: Stdout::Same, by_cgroups: false }
+    Case {
+        name,
+        program,
+        args,
+        exit: (0, 0),
+        stdout: Stdout::Same,
+        by_cgroups: false,
+        keeps_cgroups: false,
+    }
 }
 
 impl Case {
@@ -62,9 +72,18 @@ impl Case {
         Case { stdout: Stdout::Varies, ..self }
     }
 
-    #[expect(dead_code, reason = "chapter 8 is the first that needs it")]
     const fn per_cgroup_version(self) -> Case {
         Case { by_cgroups: true, ..self }
+    }
+
+    const fn keeps_cgroups(self) -> Case {
+        Case { keeps_cgroups: true, ..self }
+    }
+
+    /// What must not be there after a run that was not refused.
+    pub fn unwanted(&self, left_behind: &[String]) -> Vec<String> {
+        let wanted = |what: &&String| self.keeps_cgroups && what.starts_with("cgroup ");
+        left_behind.iter().filter(|what| !wanted(what)).cloned().collect()
     }
 
     /// The name of its golden file on this machine.
@@ -93,8 +112,13 @@ impl Case {
         if self.args.iter().any(|arg| arg.contains("{id}")) {
             run = run.looks_for_cgroups();
         }
-        let id = run.id();
-        let args = self.args.iter().map(|arg| arg.replace("{target}", &pid).replace("{id}", &id));
+        if self.args.iter().any(|arg| arg.contains("{cgroup}")) {
+            run = run.with_a_cgroup();
+        }
+        let (id, held) = (run.id(), run.held_name());
+        let args = self.args.iter().map(|arg| {
+            arg.replace("{target}", &pid).replace("{id}", &id).replace("{cgroup}", &held)
+        });
         (run.args(args), target)
     }
 }

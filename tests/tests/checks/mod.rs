@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use primitives::{Pid, Signal, kill};
 use tests::catalogue::{Case, Stdout};
-use tests::places::Place;
+use tests::leftovers;
+use tests::places::{Place, has_unified_cgroups};
 use tests::running::{Run, wait};
 
 /// One step, the program it is a step of, and what holds while it is there.
@@ -21,6 +22,8 @@ pub(crate) struct Step {
     pub(crate) root: bool,
     /// Whether only an ordinary user has this step.
     pub(crate) user: bool,
+    /// Where there are controllers of cgroup v1.
+    pub(crate) v1: bool,
 }
 
 /// A step that both root and an ordinary user can do.
@@ -30,7 +33,7 @@ pub(crate) const fn step(
     args: &'static [&'static str],
     check: Check,
 ) -> Step {
-    Step { name, program, args, check, under: &[], root: false, user: false }
+    Step { name, program, args, check, under: &[], root: false, user: false, v1: false }
 }
 
 /// Something that holds when a program is whole.
@@ -48,6 +51,10 @@ pub(crate) enum Check {
     KeepsTheHostName,
     /// The program that it runs does not outlive it when it is killed.
     DiesWithParent,
+    /// The program does not outlive all those that watch over it.
+    DiesWithAll,
+    /// It ends with this code.
+    EndsWith(i32),
 }
 
 /// Leaving a step out can make a program wait for ever; that too is a check that fails.
@@ -66,12 +73,17 @@ impl Step {
         Step { user: true, ..self }
     }
 
+    pub(crate) const fn on_v1(self) -> Step {
+        Step { v1: true, ..self }
+    }
+
     pub(crate) fn possible(&self, place: Place) -> bool {
         if self.user {
             return place == Place::User;
         }
         // Without a UTS namespace of its own, an ordinary user could not take a name in any case.
-        !self.root || place == Place::Root
+        let rights = !self.root || place == Place::Root;
+        rights && !(self.v1 && has_unified_cgroups())
     }
 
     /// The check holds with the step, and fails without it.
@@ -91,11 +103,13 @@ impl Step {
             exit: (0, 0),
             stdout: Stdout::Varies,
             by_cgroups: false,
+            keeps_cgroups: false,
         };
         let (run, target) = case.prepare(place);
         let run = run.untraced().flags(["--trace", "off"]).flags(flags).under(self.under);
         let result = match self.check {
-            Check::DiesWithParent => dies_with_parent(&run),
+            Check::DiesWithParent => dies_with_parent(&run, false),
+            Check::DiesWithAll => dies_with_parent(&run, true),
             Check::KeepsTheHostName => keeps_the_host_name(&run),
             check => holds(&run, check),
         };
@@ -117,8 +131,9 @@ fn holds(run: &Run, check: Check) -> Result<(), String> {
         Check::SaysLittle(bytes) => ran.stdout.len() <= bytes,
         _ => true,
     };
+    let expected = if let Check::EndsWith(code) = check { code } else { 0 };
     match (ran.code, said) {
-        (0, true) => Ok(()),
+        (code, true) if code == expected => Ok(()),
         (code, _) => Err(format!("exit code {code}, {:?} {:?}", ran.stdout, ran.stderr)),
     }
 }
@@ -139,7 +154,7 @@ fn keeps_the_host_name(run: &Run) -> Result<(), String> {
 }
 
 /// Kills the first process and looks whether the others end too.
-fn dies_with_parent(run: &Run) -> Result<(), String> {
+fn dies_with_parent(run: &Run, with_all: bool) -> Result<(), String> {
     let mut child = run.start();
     let deadline = Instant::now() + LIMIT;
     while !run.processes().iter().any(|pid| name(*pid) == "sleep") {
@@ -150,13 +165,23 @@ fn dies_with_parent(run: &Run) -> Result<(), String> {
         }
         sleep(Duration::from_millis(2));
     }
+    let others = if with_all { run.processes() } else { Vec::new() };
+    for pid in others.into_iter().filter(|pid| name(*pid) != "sleep") {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL, "leave the program alone");
+    }
     let _ = child.kill();
     let _ = child.wait();
     let deadline = Instant::now() + Duration::from_secs(1);
     while !run.processes().is_empty() && Instant::now() < deadline {
         sleep(Duration::from_millis(2));
     }
-    match end_all(run) {
+    let survivors = end_all(run);
+    if with_all {
+        // Nobody was left to remove it.
+        sleep(Duration::from_millis(50));
+        leftovers::cgroups(&run.id());
+    }
+    match survivors {
         0 => Ok(()),
         survivors => Err(format!("{survivors} processes outlive it")),
     }

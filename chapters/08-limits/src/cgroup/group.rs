@@ -14,6 +14,7 @@ use primitives::{
 };
 
 use super::keys::{Setting, Write, writes};
+use super::machine::may_write;
 use super::{Hierarchy, Machine, Version, explained};
 
 /// How long the kernel may take to be done with processes that were killed.
@@ -96,6 +97,22 @@ impl Group {
         }
         let made = Remains { version: machine.version, directories: Vec::new() };
         Ok(Group { version: machine.version, name: name.to_path_buf(), places, made })
+    }
+
+    /// As [`Group::existing`], to change it.
+    ///
+    /// # Errors
+    /// Also when it belongs to somebody else.
+    pub(crate) fn own(machine: &Machine, name: &Path) -> Result<Group> {
+        let group = Group::existing(machine, name)?;
+        let closed = group.places.iter().find(|place| !may_write(place.directory.path()));
+        match closed {
+            None => Ok(group),
+            Some(place) => {
+                let what = "change nothing of this cgroup in";
+                Err(Error::Unusable(machine.closed(&place.hierarchy, what)))
+            }
+        }
     }
 
     /// The hierarchies that it is in.

@@ -119,7 +119,12 @@ impl Machine {
     /// Why this user can make no cgroup in these hierarchies, if that is so.
     pub(crate) fn forbids(&self, hierarchies: &[Hierarchy]) -> Option<String> {
         let closed = hierarchies.iter().find(|hierarchy| !may_write(hierarchy.at("").path()))?;
-        let what = match self.version {
+        Some(self.closed(closed, "make no cgroup in"))
+    }
+
+    /// What somebody can do who may not, as a whole sentence.
+    pub(crate) fn closed(&self, hierarchy: &Hierarchy, what: &str) -> String {
+        let instead = match self.version {
             Version::V1 => {
                 "cgroup v1 is root's alone: run it with sudo, or in a machine with v2: lab run"
             }
@@ -129,20 +134,25 @@ impl Machine {
             }
         };
         let (uid, _) = own_ids();
-        let place = closed.at("");
-        Some(format!("user {uid} may make no cgroup in {}: {what}", place.path().display()))
+        format!("user {uid} may {what} {}: {instead}", hierarchy.mount.display())
     }
 }
 
 /// By the owner and the permission bits, as the kernel will decide for all but root.
-fn may_write(directory: &Path) -> bool {
+pub(super) fn may_write(directory: &Path) -> bool {
     let (uid, gid) = own_ids();
     let Ok(about) = fs::metadata(directory) else { return false };
     let mode = about.mode();
-    uid == 0
+    uid == 0 && is_root_of_all()
         || about.uid() == uid && mode & 0o200 != 0
         || about.gid() == gid && mode & 0o020 != 0
         || mode & 0o002 != 0
+}
+
+/// Root of a user namespace may write what belongs to its own ids; only the first one may write all.
+fn is_root_of_all() -> bool {
+    let map = read_small("/proc/self/uid_map".as_ref()).unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// One line of mountinfo(5): root of the mount, where it is, kind of file system, its options.
