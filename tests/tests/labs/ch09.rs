@@ -81,7 +81,7 @@ fn while_asleep<T>(place: Place, args: &[&str], look: impl FnOnce(Pid) -> T) -> 
     seen
 }
 
-fn state(pid: Pid) -> CapabilityState {
+fn state_of(pid: Pid) -> CapabilityState {
     capabilities_of(Some(pid)).expect("the kernel tells everybody")
 }
 
@@ -93,12 +93,12 @@ fn status_line(pid: Pid, name: &str) -> String {
 
 fn bounding_set_from_outside(place: Place) {
     let args = ["cap", "run", "--keep", "NET_RAW,cap_chown", "--no-new-privs"];
-    let state = while_asleep(place, &args, state);
+    let state = while_asleep(place, &args, state_of);
     let two = set("CAP_NET_RAW").and(set("CAP_CHOWN"));
     assert_eq!(state.bounding, two);
     assert_eq!((state.sets.permitted, state.sets.effective), (two, two));
     assert!(state.no_new_privs);
-    let none = while_asleep(place, &["cap", "run", "--drop", "all"], |pid| self::state(pid));
+    let none = while_asleep(place, &["cap", "run", "--drop", "all"], state_of);
     assert_eq!((none.bounding, none.sets.permitted), (Capabilities::NONE, Capabilities::NONE));
 }
 
@@ -106,10 +106,10 @@ fn bounding_set_from_outside(place: Place) {
 fn root_gets_all_back(place: Place) {
     let without = ["--without", "shrink the bounding set"];
     let args = ["cap", "run", "--drop", "all"];
-    let before = while_asleep(place, &[&args[..], &without[..]].concat(), state);
+    let before = while_asleep(place, &[&args[..], &without[..]].concat(), state_of);
     assert_eq!(before.sets.effective, Capabilities::all());
     let noroot = [&args[..], &without[..], &["--securebits", "noroot"]].concat();
-    assert_eq!(while_asleep(place, &noroot, state).sets.permitted, Capabilities::NONE);
+    assert_eq!(while_asleep(place, &noroot, state_of).sets.permitted, Capabilities::NONE);
 }
 
 fn ambient_stays_with_a_user(place: Place) {
@@ -117,13 +117,13 @@ fn ambient_stays_with_a_user(place: Place) {
     let raw = set("CAP_NET_RAW");
     let handed_on = [&user[..], &["--ambient", "NET_RAW"]].concat();
     let (state_of_it, uids) =
-        while_asleep(place, &handed_on, |pid| (state(pid), status_line(pid, "Uid:")));
+        while_asleep(place, &handed_on, |pid| (state_of(pid), status_line(pid, "Uid:")));
     assert_eq!((state_of_it.sets.effective, state_of_it.ambient), (raw, raw));
     let outside = if place.is_other_user() { NOBODY } else { 1000 };
     if is_root() {
         assert_eq!(uids, [outside; 4].map(|id| id.to_string()).join("\t"), "who it is out here");
     }
-    let kept_alone = while_asleep(place, &user, state);
+    let kept_alone = while_asleep(place, &user, state_of);
     assert_eq!(kept_alone.sets.permitted, Capabilities::NONE, "execve has kept it");
     assert_eq!(kept_alone.bounding, raw);
 }
@@ -176,7 +176,7 @@ fn nothing_is_inheritable_unasked(place: Place) {
         &["user", "run", "--uid", "1000", "--gid", "1000"],
     ];
     for way in ways {
-        let state = while_asleep(place, way, state);
+        let state = while_asleep(place, way, state_of);
         assert_eq!(state.sets.inheritable, Capabilities::NONE, "{way:?}");
         assert_eq!(state.ambient, Capabilities::NONE, "{way:?}");
     }
@@ -219,7 +219,7 @@ fn ids_mean_what_they_say(place: Place) {
 fn shown_is_what_proc_says(place: Place) {
     let args = ["cap", "run", "--drop", "SYS_ADMIN,net_raw"];
     let (state, shown) = while_asleep(place, &args, |pid| {
-        (state(pid), run(place, &["cap", "show", &pid.to_string()]).stdout)
+        (state_of(pid), run(place, &["cap", "show", &pid.to_string()]).stdout)
     });
     let said = |name: &str| {
         let line = shown.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
