@@ -50,6 +50,11 @@ pub fn has_unified_cgroups() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
+/// Whether this kernel has Landlock, and it was switched on at boot.
+pub fn has_landlock() -> bool {
+    primitives::landlock_abi().is_some()
+}
+
 /// Whether a program can be found by `PATH`.
 pub fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
-use trace::{Arg, Outcome};
+use trace::{Arg, Record};
 
 use crate::args::{ToArg, Word};
 use crate::call;
 use crate::error::{Error, Result};
-use crate::gate::{self, Call, perform};
+use crate::gate::{self, Call};
 use crate::line::{Line, Message};
 use crate::process::c_string;
-use crate::window::{self, Verdict};
+use crate::seccomp::ReadyFilter;
+use crate::window;
 
 /// Becomes another program: it takes over this process, its pid, its namespaces and its open files.
 ///
@@ -55,49 +56,123 @@ pub(crate) fn execve_shown(
     environment: &[OsString],
     why: &'static str,
 ) -> Result<Infallible> {
-    let effect = || -> std::result::Result<Infallible, Errno> {
-        let strings = |list: &[OsString]| -> std::result::Result<Vec<CString>, Errno> {
-            list.iter().map(|text| c_string(text)).collect()
-        };
-        let path = c_string(program.as_os_str())?;
-        nix::unistd::execve(&path, &strings(arguments)?, &strings(environment)?)
-    };
     let call = call!("execve", program, shown, Word("environ"));
-    if !gate::is_watched() {
-        return perform(call, why, || effect().map(|never| -> () { match never {} }))
-            .map(|()| unreachable!("execve does not return when it succeeds"));
-    }
-    execve_watched(call(), why, Location::caller(), effect)
+    let image = Image::new(program, arguments, environment);
+    become_it(None, call, why, Location::caller(), image)
+}
+
+/// As [`execve`], behind a filter that goes in with the same breath.
+///
+/// - man: execve(2), seccomp(2)
+/// - since: Linux 1.0; filters since 3.5
+/// - EPERM: the filter closes the door of execve as well
+/// - ENOENT: the file is not there, or the interpreter that it names in its first line or its ELF
+///   header is not
+#[track_caller]
+pub fn execve_behind(
+    filter: ReadyFilter,
+    program: &Path,
+    arguments: &[OsString],
+    environment: &[OsString],
+    why: &'static str,
+) -> Result<Infallible> {
+    let call = call!("execve" as "execve_behind", program, arguments, Word("environ"));
+    let image = Image::new(program, arguments, environment);
+    become_it(Some(filter), call, why, Location::caller(), image)
 }
 
 /// The record of an execve that succeeds can only be written by somebody else. So it is announced to
-/// the window first, and the parent tells the window when it sees the line close.
-fn execve_watched(
-    call: Call,
+/// the window first, and the parent tells the window when it sees the line close. A filter that goes
+/// in just before is announced with it: who is behind it may not be able to say anything any more.
+fn become_it(
+    mut filter: Option<ReadyFilter>,
+    call: impl FnOnce() -> Call,
     why: &'static str,
     caller: &'static Location<'static>,
-    effect: impl FnOnce() -> std::result::Result<Infallible, Errno>,
+    image: std::result::Result<Image, Errno>,
 ) -> Result<Infallible> {
-    let mut record = window::pending(&call, why, caller);
-    if let Verdict::Refuse(errno) = window::decide(&record)? {
-        record.outcome = Outcome::Refused(gate::errno_name(errno).into());
-        window::report(record);
-        return Err(gate::refusal(&call, errno, true));
+    let asked = gate::ask_first(call, why, caller)?;
+    let image = match image {
+        Ok(image) => image,
+        Err(errno) => return Err(asked.failed(errno)),
+    };
+    let ready = filter.as_ref().and_then(ReadyFilter::record);
+    if let Err(errno) = announce(ready.into_iter().chain(asked.record.clone()).collect()) {
+        return Err(asked.failed(errno));
     }
-    match line() {
-        Some(line) => {
-            window::announce(line.number(), record.clone());
-            let announced = line.say(&Message::Execve(line.number()));
-            std::mem::forget(line);
-            announced.map_err(|errno| gate::refusal(&call, errno, false))?;
+    if let Some(mut it) = filter.take() {
+        if let Err(errno) = it.install() {
+            return Err(it.failed(errno));
         }
-        // The first process has nobody to say it for it, so it is written down as yet unknown.
-        None => window::report(record.clone()),
+        filter = Some(it);
     }
-    let Err(errno) = effect();
-    record.outcome = Outcome::Errno(gate::errno_name(errno).into());
-    window::report(record);
-    Err(gate::refusal(&call, errno, false))
+    let errno = image.execve();
+    if let Some(filter) = filter {
+        filter.report();
+    }
+    Err(asked.failed(errno))
+}
+
+/// Tells the window what is about to happen, when somebody watches.
+fn announce(records: Vec<Record>) -> std::result::Result<(), Errno> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let Some(line) = line() else {
+        // The first process has nobody to say it for it, so it is written down as yet unknown.
+        records.into_iter().for_each(window::report);
+        return Ok(());
+    };
+    window::announce(line.number(), records);
+    let announced = line.say(&Message::Execve(line.number()));
+    std::mem::forget(line);
+    announced.map(drop)
+}
+
+/// What execve takes, in the form in which the kernel takes it: behind a filter there may be no way
+/// left to get memory for it.
+struct Image {
+    path: CString,
+    arguments: Strings,
+    environment: Strings,
+}
+
+struct Strings {
+    /// Where the strings lie, with a null at the end.
+    places: Vec<*const libc::c_char>,
+    _strings: Vec<CString>,
+}
+
+impl Strings {
+    fn new(list: &[OsString]) -> std::result::Result<Strings, Errno> {
+        let strings: Vec<CString> =
+            list.iter().map(|text| c_string(text)).collect::<std::result::Result<_, _>>()?;
+        let places = strings.iter().map(|text| text.as_ptr());
+        Ok(Strings { places: places.chain([std::ptr::null()]).collect(), _strings: strings })
+    }
+}
+
+impl Image {
+    fn new(
+        program: &Path,
+        arguments: &[OsString],
+        environment: &[OsString],
+    ) -> std::result::Result<Image, Errno> {
+        Ok(Image {
+            path: c_string(program.as_os_str())?,
+            arguments: Strings::new(arguments)?,
+            environment: Strings::new(environment)?,
+        })
+    }
+
+    /// Returns only when it fails.
+    fn execve(&self) -> Errno {
+        let (arguments, environment) = (&self.arguments.places, &self.environment.places);
+        // SAFETY: the path ends with a zero byte, and so does each string; both lists end with a null,
+        // and all of it lives in `self`, which outlives the call.
+        unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        Errno::last()
+    }
 }
 
 /// The descriptor of the line to the parent, for `execve`; -1 in the first process.
@@ -112,6 +187,13 @@ fn line() -> Option<Line> {
     // SAFETY: the child's end of the line stays open until this process ends or becomes another
     // program, and the caller forgets the copy instead of closing it.
     (fd >= 0).then(|| Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// The descriptors through which this process speaks to its parent and to the window. Behind a filter
+/// with a listener, `sendmsg` and `sendto` on them must pass without an answer.
+pub fn lifelines() -> Vec<i32> {
+    let line = LINE.load(Ordering::Relaxed);
+    (line >= 0).then_some(line).into_iter().chain(window::wire_number()).collect()
 }
 
 /// Finds a program as a shell would: by its path when it has a slash, else in `search`, a list of

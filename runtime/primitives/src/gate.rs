@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use trace::{Arg, Fate, Outcome, Words};
+use trace::{Arg, Fate, Outcome, Record, Words};
 
 use crate::ToArg;
 use crate::error::{Error, Refusal, Result};
@@ -144,6 +144,67 @@ fn watched<T: Shown>(
         Manner::Rescue => window::mention(record),
     }
     result.map_err(|errno| refusal(&call, errno, false))
+}
+
+/// A request that was asked about, and is made later: when it cannot be asked about any more.
+pub(crate) struct Asked {
+    call: Call,
+    /// How it is written down; none when nobody watches.
+    pub(crate) record: Option<Record>,
+}
+
+/// Asks the window about a request that is not made yet.
+///
+/// # Errors
+/// The refusal, when the window refuses.
+pub(crate) fn ask_first(
+    call: impl FnOnce() -> Call,
+    why: &'static str,
+    caller: &'static Location<'static>,
+) -> Result<Asked> {
+    let call = call();
+    if !is_watched() {
+        return Ok(Asked { call, record: None });
+    }
+    let mut record = window::pending(&call, why, caller);
+    if let Verdict::Refuse(errno) = window::decide(&record)? {
+        record.outcome = Outcome::Refused(errno_name(errno).into());
+        window::report(record);
+        return Err(refusal(&call, errno, true));
+    }
+    Ok(Asked { call, record: Some(record) })
+}
+
+impl Asked {
+    /// Makes the request, and takes the time.
+    pub(crate) fn make<T>(
+        &mut self,
+        effect: impl FnOnce() -> std::result::Result<T, Errno>,
+    ) -> std::result::Result<T, Errno> {
+        let start = Instant::now();
+        let result = effect();
+        if let Some(record) = self.record.as_mut() {
+            record.micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        }
+        result
+    }
+
+    pub(crate) fn succeeded(self, value: Arg) {
+        self.came_to(Outcome::Result(value));
+    }
+
+    pub(crate) fn failed(self, errno: Errno) -> Error {
+        let error = refusal(&self.call, errno, false);
+        self.came_to(Outcome::Errno(errno_name(errno).into()));
+        error
+    }
+
+    fn came_to(self, outcome: Outcome) {
+        if let Some(mut record) = self.record {
+            record.outcome = outcome;
+            window::report(record);
+        }
+    }
 }
 
 pub(crate) fn refusal(call: &Call, errno: Errno, here: bool) -> Error {

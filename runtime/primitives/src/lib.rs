@@ -19,16 +19,20 @@ mod error;
 mod exec;
 mod files;
 mod gate;
+mod hand_over;
 mod ids;
 mod jobs;
+mod landlock;
 mod line;
 mod metadata;
 mod mount;
 mod names;
 mod namespaces;
+mod notify;
 mod process;
 mod program;
 mod rlimit;
+mod seccomp;
 mod shared;
 mod signals;
 mod spawn;
@@ -44,7 +48,7 @@ pub use capabilities::{
 pub use cgroup::{CgroupFile, write_pid};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
-pub use exec::{execve, find_program};
+pub use exec::{execve, execve_behind, find_program, lifelines};
 pub use files::{
     chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,
     mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
@@ -57,6 +61,10 @@ pub use ids::{
 pub use jobs::{
     Pty, block_signals, kill_all, kill_group, openpty, set_controlling_terminal, setpgid,
     tcsetpgrp, unblock_signals, wait_for_signal,
+};
+pub use landlock::{
+    LandlockAccess, landlock_abi, landlock_add_path, landlock_create_ruleset,
+    landlock_restrict_self,
 };
 pub use line::{Parting, ToParent};
 pub use metadata::{
@@ -77,13 +85,22 @@ pub use nix::errno::Errno;
 pub use nix::mount::{MntFlags, MsFlags};
 pub use nix::sys::signal::Signal;
 pub use nix::unistd::{Pid, getpid, getppid};
+pub use notify::{
+    Notification, Reply, SystemCall, await_notification, seccomp_hand_over_listener,
+    seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass, seccomp_notif_recv,
+    seccomp_notif_send,
+};
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
     prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig, setsid,
 };
-pub use program::{become_program, own_environment, run};
+pub use program::{become_program, become_program_behind, own_environment, run};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
+pub use seccomp::{
+    FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
+    seccomp_set_mode_filter,
+};
 pub use spawn::{Birth, Child, fork, spawn};
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::{Form, WindowArgs, open as watch};

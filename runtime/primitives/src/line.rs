@@ -4,13 +4,17 @@
 //! lets it go on; the child announces its `execve`, or says why it failed. The end of the line means
 //! that the child runs another program now, or that it is dead: who believes in success must look.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{
+    CmsgIterator, ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, send, sendmsg,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::call;
@@ -18,6 +22,7 @@ use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Failure, Result};
 use crate::gate::{perform, rescue};
 use crate::process::prctl_set_pdeathsig;
+use crate::signals;
 use crate::window;
 
 /// One message on the line.
@@ -29,8 +34,24 @@ pub(crate) enum Message {
     At(String),
     /// From the child: I have announced my execve to the window, under this number.
     Execve(u64),
+    /// From the child: here is a descriptor.
+    Fd,
     /// From the child: I have failed, and this is why.
     Failed(Failure),
+}
+
+/// A message, and the descriptor that came with it.
+type WithFd = (Message, Option<OwnedFd>);
+
+fn received(items: CmsgIterator<'_>) -> Option<OwnedFd> {
+    for item in items {
+        if let ControlMessageOwned::ScmRights(fds) = item {
+            // SAFETY: the kernel has just opened this descriptor for us, nobody else has it; there is
+            // room for one.
+            return fds.first().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) });
+        }
+    }
+    None
 }
 
 /// One end of the line. Close-on-exec, so that no other program ever has it.
@@ -94,6 +115,40 @@ impl Line {
         }
         let message = serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::EBADMSG)?;
         Ok(Some((message, length)))
+    }
+
+    /// Sends a descriptor; how many bytes went with it.
+    pub(crate) fn hand_over(&self, fd: BorrowedFd<'_>) -> std::result::Result<usize, Errno> {
+        let bytes = serde_json::to_vec(&Message::Fd).expect("messages hold only text and numbers");
+        let rights = [fd.as_raw_fd()];
+        sendmsg::<()>(
+            self.0.as_raw_fd(),
+            &[IoSlice::new(&bytes)],
+            &[ControlMessage::ScmRights(&rights)],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )
+    }
+
+    /// As [`Line::hear`], with the descriptor that came with the message.
+    pub(crate) fn hear_with_fd(&self) -> std::result::Result<Option<WithFd>, Errno> {
+        let mut buffer = vec![0; LARGEST];
+        let mut control = cmsg_space!(RawFd);
+        let (length, fd) = loop {
+            let mut slices = [IoSliceMut::new(&mut buffer)];
+            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut slices, Some(&mut control), flags) {
+                Err(Errno::EINTR) => signals::look(),
+                Err(Errno::ECONNRESET) => {}
+                Err(errno) => return Err(errno),
+                Ok(packet) => break (packet.bytes, received(packet.cmsgs()?)),
+            }
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let message = serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::EBADMSG)?;
+        Ok(Some((message, fd)))
     }
 
     /// Whether a message, or the end, is here already.

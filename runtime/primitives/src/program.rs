@@ -1,12 +1,14 @@
 //! How does a program of this workspace begin and end?
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser};
 
 use crate::error::{Error, OWN_FAILURE, Result};
+use crate::seccomp::ReadyFilter;
 use crate::wait::Status;
 use crate::window::{self, Form, WindowArgs};
 
@@ -94,12 +96,34 @@ pub fn own_environment() -> Vec<OsString> {
 /// As [`crate::execve`] and [`crate::find_program`]; also when there are no words.
 #[track_caller]
 pub fn become_program(words: &[OsString], why: &'static str) -> Result<u8> {
+    match crate::execve(&found(words)?, words, &own_environment(), why)? {}
+}
+
+/// As [`become_program`], behind a filter that was laid ready; without one it is the same.
+///
+/// # Errors
+/// As [`crate::execve_behind`] and [`crate::find_program`]; also when there are no words.
+#[track_caller]
+pub fn become_program_behind(
+    filter: Option<ReadyFilter>,
+    words: &[OsString],
+    why: &'static str,
+) -> Result<u8> {
+    let program = found(words)?;
+    match filter {
+        None => match crate::execve(&program, words, &own_environment(), why)? {},
+        Some(filter) => {
+            match crate::execve_behind(filter, &program, words, &own_environment(), why)? {}
+        }
+    }
+}
+
+fn found(words: &[OsString]) -> Result<PathBuf> {
     let Some(name) = words.first() else {
         return Err(Error::Unusable("no program was named to run".to_string()));
     };
     let search = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let program = crate::find_program(name, &search)?;
-    match crate::execve(&program, words, &own_environment(), why)? {}
+    crate::find_program(name, &search)
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body
 pub struct Child {
     pid: Pid,
     pidfd: Option<OwnedFd>,
-    line: Option<Line>,
+    pub(crate) line: Option<Line>,
     role: &'static str,
     /// Under which number the child has announced its execve to the window.
     execve: Option<u64>,
@@ -262,7 +262,7 @@ impl Child {
         }
     }
 
-    fn lost(&self, how: String) -> Error {
+    pub(crate) fn lost(&self, how: String) -> Error {
         Error::Lost { role: self.role.to_string(), how }
     }
 
@@ -373,7 +373,7 @@ impl Child {
     }
 
     /// What follows from a message, or from the end of the line.
-    fn conclude(&mut self, heard: Option<Message>) -> Result<Option<Message>> {
+    pub(crate) fn conclude(&mut self, heard: Option<Message>) -> Result<Option<Message>> {
         match heard {
             Some(Message::Failed(failure)) => {
                 self.execve = None;
@@ -391,7 +391,7 @@ impl Child {
     }
 
     #[track_caller]
-    fn reap(&mut self, why: &'static str) -> Result<Status> {
+    pub(crate) fn reap(&mut self, why: &'static str) -> Result<Status> {
         if let Some(status) = self.ended {
             return Ok(status);
         }

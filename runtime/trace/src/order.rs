@@ -4,7 +4,7 @@
 //! whatever happened in that run. [`canonical`] takes the lists of all processes apart and runs them
 //! again as a scheduler would that always prefers the oldest process that can go on: a process
 //! starts when its parent's request has made it, waits in `waitid` for the other's last request, in
-//! `recvfrom` for the parent's or the child's `sendto`, and in `sigwaitinfo` until nobody else can go on.
+//! `recvfrom` for the parent's or the child's `sendto` (so for `recvmsg` and `sendmsg`), and in `sigwaitinfo` until nobody else can go on.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -74,7 +74,9 @@ impl<'a> Replay<'a> {
     fn waits(&self, record: &Record) -> bool {
         match record.call.as_ref() {
             "waitid" => self.ended_process(record).is_some_and(|pid| self.has_more(pid)),
-            "recvfrom" => self.received(record.host_pid) >= self.sent_to(record.host_pid),
+            "recvfrom" | "recvmsg" => {
+                self.received(record.host_pid) >= self.sent_to(record.host_pid)
+            }
             _ => false,
         }
     }
@@ -108,8 +110,8 @@ impl<'a> Replay<'a> {
                 self.parents.insert(child, pid);
                 self.born.push(child);
             }
-            ("sendto", _) => *self.sent.entry(pid).or_default() += 1,
-            ("recvfrom", _) => *self.received.entry(pid).or_default() += 1,
+            ("sendto" | "sendmsg", _) => *self.sent.entry(pid).or_default() += 1,
+            ("recvfrom" | "recvmsg", _) => *self.received.entry(pid).or_default() += 1,
             _ => {}
         }
     }

@@ -1,6 +1,9 @@
 //! A program that makes every request for which there is a primitive, so that each of them has a
 //! golden trace, is held against strace and is refused once, before a chapter uses it.
 
+#[path = "tour/doors.rs"]
+mod doors;
+
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,6 +48,10 @@ enum Subject {
     Device,
     /// A process that is born in a cgroup v2, which takes real root
     Cgroup,
+    /// Filters of system calls, and calls that somebody else answers
+    Doors,
+    /// Landlock
+    Landlock,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +73,8 @@ fn tour(subject: Subject) -> Result<Status> {
         Subject::Capabilities => inside(views, capabilities),
         Subject::Device => inside(none, device),
         Subject::Cgroup => cgroup(),
+        Subject::Doors => doors::doors(),
+        Subject::Landlock => doors::landlock(),
     }
 }
 

@@ -14,4 +14,6 @@ pub(super) const CASES: &[Case] = &[
     case("tour-capabilities", "tour", &["capabilities"]),
     case("tour-device", "tour", &["device"]).exits_as_user(125),
     case("tour-cgroup", "tour", &["cgroup"]).exits_as_user(125),
+    case("tour-doors", "tour", &["doors"]),
+    case("tour-landlock", "tour", &["landlock"]),
 ];

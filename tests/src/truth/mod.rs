@@ -124,8 +124,12 @@ fn must_be_recorded(call: &Syscall) -> bool {
         "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
         "openat2" => writes(argument(2)) && is_of_the_kernel(argument(1)),
         "creat" => is_of_the_kernel(argument(0)),
-        // Who has the terminal, and which one it is.
-        "ioctl" => ["TIOCSCTTY", "TIOCSPGRP"].contains(&argument(1)),
+        // Who has the terminal, and which one it is; what comes of a call that somebody else answers.
+        "ioctl" => match argument(1) {
+            "TIOCSCTTY" | "TIOCSPGRP" | "SECCOMP_IOCTL_NOTIF_ADDFD" => true,
+            "SECCOMP_IOCTL_NOTIF_SEND" => !argument(2).contains("FLAG_CONTINUE"),
+            _ => false,
+        },
         // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
         "pidfd_open" => false,
         name => WATCHED.contains(&name),
@@ -139,6 +143,8 @@ fn only_looks(call: &Syscall) -> bool {
         "prctl" => argument(0).starts_with("PR_GET") || argument(0) == "PR_CAPBSET_READ",
         "waitid" => argument(3).contains("WNOWAIT"),
         "prlimit64" => argument(2) == "NULL",
+        "seccomp" => argument(0).starts_with("SECCOMP_GET"),
+        "landlock_create_ruleset" => argument(2).contains("VERSION"),
         _ => false,
     }
 }

@@ -117,6 +117,8 @@ pub fn strace_filter() -> String {
         "write",
         "sendto",
         "recvfrom",
+        "sendmsg",
+        "recvmsg",
         "ioctl",
         "rt_sigprocmask",
         "rt_sigtimedwait",

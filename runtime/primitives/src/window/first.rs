@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use trace::{Arg, Event, Outcome, Record};
 
 use crate::exec;
+use crate::seccomp;
 use crate::window::stepper::Stepper;
 use crate::window::wire::{self, Answer, Message};
 
@@ -16,10 +17,19 @@ pub(crate) struct First {
     wire: OwnedFd,
     seq: u64,
     stepper: Option<Stepper>,
-    /// The execves that were announced, by the number of the line, with the time of it.
-    announced: HashMap<u64, (Record, Instant)>,
+    /// What was announced, by the number of the line.
+    announced: HashMap<u64, Announced>,
     /// Where packets are received.
     room: Vec<u8>,
+}
+
+/// Requests that their process may not be able to report.
+struct Announced {
+    /// The last one is an execve; before it a filter may go in.
+    records: Vec<Record>,
+    /// How many filters the process had before.
+    filters: Option<u32>,
+    time: Instant,
 }
 
 impl First {
@@ -50,17 +60,27 @@ impl First {
 
     /// A line is closed: the process behind it has become another program, or is dead.
     pub(crate) fn conclude(&mut self, token: u64) {
-        let Some((mut record, announced)) = self.announced.remove(&token) else {
+        let Some(Announced { records, filters, time }) = self.announced.remove(&token) else {
             return;
         };
-        record.micros = u64::try_from(announced.elapsed().as_micros()).unwrap_or(u64::MAX);
-        match exec::has_execed(record.host_pid) {
-            Some(false) => return,
-            Some(true) => record.outcome = Outcome::Result(Arg::Number(0)),
-            // Without a /proc that can be asked it stays open: `= ?`.
-            None => {}
+        let Some(pid) = records.first().map(|record| record.host_pid) else { return };
+        let execed = exec::has_execed(pid);
+        // The process may have ended in front of the last door, with the filter in.
+        let filtered = execed == Some(true) || seccomp::filters_of(pid) > filters;
+        if execed == Some(false) && !filtered {
+            return;
         }
-        self.take(Event::Request(record));
+        let micros = u64::try_from(time.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let last = records.len() - 1;
+        for (index, mut record) in records.into_iter().enumerate() {
+            record.micros = micros;
+            let known = if index == last { execed == Some(true) } else { filtered };
+            // Without a /proc that can be asked it stays open: `= ?`.
+            if known {
+                record.outcome = Outcome::Result(Arg::Number(0));
+            }
+            self.take(Event::Request(record));
+        }
     }
 
     pub(crate) fn stop(&mut self, record: &Record, named: bool) -> Answer {
@@ -77,9 +97,10 @@ impl First {
                 self.take(event);
                 arrived.reply_to.iter().for_each(|reply_to| wire::answer(reply_to, Answer::Go));
             }
-            Message::Announce { token, mut record } => {
-                record.host_pid = arrived.sender;
-                self.announced.insert(token, (record, Instant::now()));
+            Message::Announce { token, mut records, filters } => {
+                records.iter_mut().for_each(|record| record.host_pid = arrived.sender);
+                let announced = Announced { records, filters, time: Instant::now() };
+                self.announced.insert(token, announced);
             }
             Message::Closed { token } => {
                 self.conclude(token);

@@ -12,7 +12,7 @@ mod state;
 mod stepper;
 mod wire;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +25,7 @@ pub use args::{Form, WindowArgs};
 
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};
+use crate::seccomp;
 use first::First;
 use rules::{Action, Rules};
 use stepper::Stepper;
@@ -192,9 +193,15 @@ pub(crate) fn report(record: Record) {
     tell(Message::Mine(Event::Request(record)));
 }
 
-/// Announces an execve, whose success nobody but the parent will see.
-pub(crate) fn announce(token: u64, record: Record) {
-    tell(Message::Announce { token, record });
+/// Announces an execve, whose success nobody but the parent will see, and a filter that comes before.
+pub(crate) fn announce(token: u64, records: Vec<Record>) {
+    let filters = seccomp::filters_of(getpid().as_raw());
+    tell(Message::Announce { token, records, filters });
+}
+
+/// The end of the wire that this process has, for filters that must let reports through.
+pub(crate) fn wire_number() -> Option<i32> {
+    watch().as_ref().map(|watch| watch.wire.as_raw_fd())
 }
 
 /// The line to a child that announced its execve is closed. The child is not waited for before the
@@ -257,8 +264,13 @@ pub(crate) fn reached(step: &str) {
 /// What lies on the wire comes first: a process that says "ready" on its own line has sent its
 /// reports before.
 pub(crate) fn serve_until(fd: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
+    serve_until_one_of(&[fd])
+}
+
+/// As [`serve_until`], for whichever of these comes first.
+pub(crate) fn serve_until_one_of(others: &[BorrowedFd<'_>]) -> std::result::Result<(), Errno> {
     loop {
-        if serve_once(Some(fd), PollTimeout::NONE)? == Served::Other {
+        if serve_once(others, PollTimeout::NONE)? == Served::Other {
             return Ok(());
         }
     }
@@ -266,12 +278,12 @@ pub(crate) fn serve_until(fd: BorrowedFd<'_>) -> std::result::Result<(), Errno> 
 
 /// Shows and answers what other processes have sent so far, or send within `millis`.
 pub(crate) fn serve_for(millis: u16) {
-    let _ = serve_once(None, PollTimeout::from(millis));
+    let _ = serve_once(&[], PollTimeout::from(millis));
     serve_what_is_there();
 }
 
 fn serve_what_is_there() {
-    while serve_once(None, PollTimeout::ZERO) == Ok(Served::Wire) {}
+    while serve_once(&[], PollTimeout::ZERO) == Ok(Served::Wire) {}
 }
 
 #[derive(PartialEq)]
@@ -282,16 +294,15 @@ enum Served {
 }
 
 fn serve_once(
-    fd: Option<BorrowedFd<'_>>,
+    others: &[BorrowedFd<'_>],
     timeout: PollTimeout,
 ) -> std::result::Result<Served, Errno> {
     let mut guard = watch();
     let Some(first) = guard.as_mut().and_then(|watch| watch.first.as_mut()) else {
-        return Ok(if fd.is_some() { Served::Other } else { Served::Nothing });
+        return Ok(if others.is_empty() { Served::Nothing } else { Served::Other });
     };
-    let wire = PollFd::new(first.wire(), PollFlags::POLLIN);
-    let mut fds = vec![wire];
-    fds.extend(fd.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    let all = [first.wire()].into_iter().chain(others.iter().copied());
+    let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     match poll(&mut fds, timeout) {
         Ok(0) => return Ok(Served::Nothing),
         Ok(_) => {}

@@ -24,8 +24,9 @@ use crate::signals;
 pub(crate) enum Message {
     /// Something happened in the sender itself.
     Mine(Event),
-    /// The sender is about to become another program, after which it can say nothing.
-    Announce { token: u64, record: Record },
+    /// The sender is about to make these requests, the last of them an execve, after which it can say
+    /// nothing; so many filters it has so far.
+    Announce { token: u64, records: Vec<Record>, filters: Option<u32> },
     /// The line to one that announced itself is closed: did it become another program?
     Closed { token: u64 },
     /// May this request be made? `named` when a break point asked for the stop.
