@@ -60,6 +60,9 @@ fn chapters_stand_alone() {
         ("chapters/06-layers", "flate2."),
         ("chapters/06-layers", "tar."),
         ("chapters/08-limits", "cgroups-rs."),
+        ("chapters/10-seccomp", "serde."),
+        ("chapters/10-seccomp", "serde_json."),
+        ("chapters/10-seccomp", "syscalls "),
     ];
     for path in manifests() {
         if !path.starts_with(workspace().join("chapters")) {

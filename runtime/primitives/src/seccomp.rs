@@ -38,6 +38,8 @@ bitflags::bitflags! {
         const SECCOMP_FILTER_FLAG_TSYNC = libc::SECCOMP_FILTER_FLAG_TSYNC as u32;
         /// The kernel's log tells of every call that was not simply allowed.
         const SECCOMP_FILTER_FLAG_LOG = libc::SECCOMP_FILTER_FLAG_LOG as u32;
+        /// Without the guard against speculation that a filter otherwise brings along.
+        const SECCOMP_FILTER_FLAG_SPEC_ALLOW = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32;
         /// Calls that the filter wants answered can be read from a descriptor.
         const SECCOMP_FILTER_FLAG_NEW_LISTENER = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32;
         /// Only a fatal signal interrupts a call that is being answered.

@@ -4,7 +4,8 @@
 //! whatever happened in that run. [`canonical`] takes the lists of all processes apart and runs them
 //! again as a scheduler would that always prefers the oldest process that can go on: a process
 //! starts when its parent's request has made it, waits in `waitid` for the other's last request, in
-//! `recvfrom` for the parent's or the child's `sendto` (so for `recvmsg` and `sendmsg`), and in `sigwaitinfo` until nobody else can go on.
+//! `recvfrom` for the parent's or the child's `sendto` (and so for `recvmsg` and `sendmsg`), and in
+//! `sigwaitinfo` until nobody else can go on.
 
 use std::collections::{HashMap, VecDeque};
 

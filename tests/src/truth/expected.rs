@@ -1,6 +1,6 @@
 //! What must the kernel have seen, if a record is true?
 
-use primitives::Capabilities;
+use primitives::{Capabilities, LandlockAccess};
 use trace::{Arg, Outcome, Record};
 
 use super::watched::WATCHED;
@@ -344,11 +344,23 @@ fn same_flags(seen: &str, claimed: &str) -> bool {
     let set = |text: &str| {
         // O_RDONLY is no bit: it is there when no other way to open is.
         let names = text.split('|').filter(|name| *name != "O_RDONLY");
-        let mut names: Vec<String> = names.map(str::to_string).collect();
+        let mut names: Vec<String> = names.flat_map(|name| spelt_out(text, name)).collect();
         names.sort();
         names
     };
     set(seen) == set(claimed)
+}
+
+/// Rights of Landlock that this strace does not know stand there as one number.
+fn spelt_out(all: &str, name: &str) -> Vec<String> {
+    let hex = name.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    match hex {
+        Some(bits) if all.contains("LANDLOCK_ACCESS_FS_") => {
+            let rights = LandlockAccess::from_bits_truncate(bits);
+            rights.iter_names().map(|(name, _)| name.to_string()).collect()
+        }
+        _ => vec![name.to_string()],
+    }
 }
 
 #[cfg(test)]
