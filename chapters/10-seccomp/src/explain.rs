@@ -88,7 +88,7 @@ fn what_lies_at(place: u32) -> Loaded {
         ARCHITECTURE => Loaded::Architecture,
         16.. => {
             let index = (place - 16) / 8;
-            Loaded::Argument { index, upper: place % 8 != 0, masked: false }
+            Loaded::Argument { index, upper: !place.is_multiple_of(8), masked: false }
         }
         _ => Loaded::Nothing,
     }

@@ -9,19 +9,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use primitives::{
     Birth, Child, Errno, Error, IdMap, MsFlags, Namespaces, Notification, Pid, Reply, Result,
-    Signal, Status, ToParent, await_notification, become_program, chdir, create, deny_setgroups,
-    mount_bind, mount_change, mount_new, own_ids, pidfd_open, prctl_set_no_new_privs,
-    seccomp_hand_over_listener, seccomp_notif_id_valid, seccomp_notif_recv, seccomp_notif_send,
-    setns_of_process, spawn, step, step_giving, write_gid_map, write_uid_map,
+    Signal, Status, ToArg, ToParent, await_notification, become_program, chdir, create,
+    deny_setgroups, fchdir, mount_bind, mount_change, mount_new, open_path, own_ids, pidfd_open,
+    prctl_set_no_new_privs, seccomp_hand_over_listener, seccomp_notif_id_valid, seccomp_notif_recv,
+    seccomp_notif_send, setns_of_process, spawn, step, step_giving, write_gid_map, write_uid_map,
 };
 
+use trace::Arg;
+
+use crate::arch::Arch;
 use crate::compile::compile;
 use crate::profile::{Action, Compare, Op, Profile, Rule};
 
@@ -44,8 +47,10 @@ pub(crate) fn supervise(command: &[OsString]) -> Result<Status> {
     let listener = step_giving("hear its calls", || {
         child.receive_fd("be the one whom the kernel asks when it wants a node")
     })?;
-    while waits(&child, listener.as_fd())? {
-        step_giving("answer", || answer(&child, listener.as_fd()))?;
+    if let Err(error) = attend(&child, listener.as_fd()) {
+        // Before the listener is closed, or the kernel tells who waits that there is no such call.
+        drop(child);
+        return Err(error);
     }
     step_giving("take its status", || child.finish("pass its exit code on"))
 }
@@ -71,7 +76,7 @@ fn live(parent: &ToParent, command: &[OsString]) -> Result<u8> {
     step("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that answers its calls ends")
     })?;
-    step("wait for the maps", || parent.wait("not go on before we are root"))?;
+    step_giving("wait for the maps", || parent.wait("not go on before we are root"))?;
     step("have a place of its own", || {
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount_change(Path::new("/"), private, "keep what is mounted here from everybody else")?;
@@ -107,6 +112,13 @@ fn nodes() -> Profile {
 }
 // ANCHOR_END: nodes
 
+fn attend(child: &Child, listener: BorrowedFd<'_>) -> Result<()> {
+    while waits(child, listener)? {
+        step_giving("answer", || answer(child, listener))?;
+    }
+    Ok(())
+}
+
 fn waits(child: &Child, listener: BorrowedFd<'_>) -> Result<bool> {
     let pidfd = child.pidfd().ok_or(Error::Unusable("there is no pidfd".into()))?;
     await_notification(listener, pidfd).map_err(|e| Error::Unusable(format!("poll: {e:?}")))
@@ -130,31 +142,55 @@ fn answer(child: &Child, listener: BorrowedFd<'_>) -> Result<()> {
 
 /// A node that somebody wants.
 struct Wish {
+    /// Where a relative path starts.
+    start: InProc,
     path: PathBuf,
     mode: u32,
     device: &'static str,
 }
 
+/// A file of `/proc/PID`, whose number the golden traces hide.
+struct InProc {
+    pid: Pid,
+    file: String,
+    whole: PathBuf,
+}
+
+impl InProc {
+    fn new(pid: Pid, file: String) -> InProc {
+        let whole = PathBuf::from(format!("/proc/{pid}/{file}"));
+        InProc { pid, file, whole }
+    }
+}
+
+impl AsRef<Path> for InProc {
+    fn as_ref(&self) -> &Path {
+        &self.whole
+    }
+}
+
+impl ToArg for InProc {
+    fn to_arg(&self) -> Arg {
+        Arg::ProcPath { pid: self.pid.as_raw(), file: self.file.clone() }
+    }
+}
+
 /// What the call asks for; none when it cannot be read, or is for a device that we do not give.
 fn read_wish(asked: &Notification) -> Option<Wish> {
-    const MKNOD: &str = "mknod";
-    let arch = crate::arch::Arch::native();
     let args = asked.call.args;
-    let (directory, path, mode, device) = match arch.call(asked.call.number)? {
-        MKNOD => (None, args[0], args[1], args[2]),
+    let (directory, path, mode, device) = match Arch::native().call(asked.call.number)? {
+        "mknod" => (None, args[0], args[1], args[2]),
         _ => (Some(args[0] as i32), args[1], args[2], args[3]),
     };
     // The number of a device as the kernel takes it: 12 bits for the driver, 20 for the unit.
     let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
     let (_, _, device) = HARMLESS.into_iter().find(|known| (known.0, known.1) == (major, minor))?;
-    let path = read_path(asked.pid, path)?;
     let start = match directory {
-        Some(fd) if fd >= 0 => format!("/proc/{}/fd/{fd}", asked.pid),
-        _ => format!("/proc/{}/cwd", asked.pid),
+        Some(fd) if fd >= 0 => format!("fd/{fd}"),
+        _ => "cwd".to_string(),
     };
-    // An absolute path replaces what it is joined to.
-    let path = Path::new(&start).join(path);
-    Some(Wish { path, mode: (mode & 0o777) as u32, device })
+    let path = read_path(asked.pid, path)?;
+    Some(Wish { start: InProc::new(asked.pid, start), path, mode: (mode & 0o777) as u32, device })
 }
 
 // ANCHOR: memory
@@ -172,24 +208,31 @@ fn read_path(pid: Pid, address: u64) -> Option<PathBuf> {
 /// Somebody goes in with the rights that the child has in there, and with no more: all that it brings
 /// along is the knowledge of what to do instead.
 fn grant(supervised: Pid, wish: &Wish) -> Result<Reply> {
-    let inside: OwnedFd = pidfd_open(supervised, "name the namespaces to go to")?;
+    let inside = pidfd_open(supervised, "name the namespaces to go to")?;
     let why = "have somebody who can go where the wish was made";
-    let helper = spawn("helper", Birth::default(), why, |_| {
-        step("go where it was asked", || {
-            let kinds = Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNS;
-            setns_of_process(inside.as_fd(), kinds, "have the rights of the one who asks")
-        })?;
-        step("put the device there", || {
-            create(&wish.path, b"", wish.mode, "have a place to bind to")?;
-            let device = Path::new("/dev").join(wish.device);
-            mount_bind(&device, &wish.path, "let the machine's own node be seen there")
-        })?;
-        Ok(0)
+    let helper = spawn("helper", Birth::default(), why, |_| match put(inside.as_fd(), wish) {
+        // The kernel's answer to us is the answer to the one who asked.
+        Err(Error::Request(refusal)) if !refusal.here => Ok(refusal.errno as u8),
+        other => other.map(|()| 0),
     })?;
-    match helper.finish("see whether it is there") {
-        Ok(Status::Exited(0)) => Ok(Reply::Value(0)),
-        Ok(_) | Err(Error::Child(_)) => Ok(Reply::Errno(Errno::EPERM)),
-        Err(error) => Err(error),
+    match helper.finish("see whether it is there")? {
+        Status::Exited(0) => Ok(Reply::Value(0)),
+        Status::Exited(errno) => Ok(Reply::Errno(Errno::from_raw(errno))),
+        killed => Err(Error::Lost { role: "helper".into(), how: killed.to_string() }),
     }
+}
+
+fn put(inside: BorrowedFd<'_>, wish: &Wish) -> Result<()> {
+    step("go where it was asked", || {
+        let kinds = Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNS;
+        setns_of_process(inside, kinds, "have the rights of the one who asks")?;
+        let start = open_path(&wish.start, "name the directory that the path starts from")?;
+        fchdir(start.as_fd(), "start there as well")
+    })?;
+    step("put the device there", || {
+        create(&wish.path, b"", wish.mode, "have a place to bind to")?;
+        let device = Path::new("/dev").join(wish.device);
+        mount_bind(&device, &wish.path, "let the machine's own node be seen there")
+    })
 }
 // ANCHOR_END: grant

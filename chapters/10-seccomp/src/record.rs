@@ -47,7 +47,8 @@ fn make(command: &[OsString]) -> Result<Child> {
 }
 
 fn live(parent: &ToParent, command: &[OsString]) -> Result<u8> {
-    step("tie to the parent", || {
+    // Not to be left out: whoever waits for an answer that nobody gives waits for ever.
+    step_giving("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that answers its calls ends")
     })?;
     step("give up gaining rights", || {

@@ -21,7 +21,6 @@ pub(super) const STEPS: &[Step] = &[
         Says(GIVEN_UP),
     ),
     step("shut the doors", "chapter10", &[], SaysAmongOthers("mkdir: closed")),
-    step("tie to the parent", "chapter10", &["sec", "record", "--", "sleep", "60"], DiesWithParent),
     step(
         "give up gaining rights",
         "chapter10",
@@ -30,7 +29,6 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step("let them pass", "chapter10", &["sec", "record", "--", "true"], EndsWell),
     step("tie to the parent", "chapter10", &["sec", "notify", "--", "sleep", "60"], DiesWithParent),
-    step("wait for the maps", "chapter10", &["sec", "notify", "--", "id", "-u"], Says("0\n")),
     step("map root", "chapter10", &["sec", "notify", "--", "id", "-u"], Says("0\n")),
     step("let it go on", "chapter10", &["sec", "notify", "--", "true"], EndsWell),
     step(
