@@ -13,7 +13,7 @@ type Named = (&'static str, &'static str, fn(Place));
 
 /// What is seen of this chapter's programs from outside, and its attacks before and after their defence.
 pub(crate) fn trials(place: Place) -> Vec<Trial> {
-    let tests: [Named; 12] = [
+    let tests: [Named; 13] = [
         ("private-spreads-nowhere", "mount", |place| spreads(place, "private", "")),
         ("slave-spreads-inwards", "mount", |place| spreads(place, "slave", "inside ")),
         ("shared-spreads-both-ways", "mount", |place| spreads(place, "shared", "outside inside ")),
@@ -23,6 +23,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ("read-only-keeps-locked-options", "unshare", read_only_keeps_locked_options),
         ("show-agrees-with-findmnt", "findmnt", show_agrees_with_findmnt),
         ("hostile-names-are-escaped", "mount", hostile_names_are_escaped),
+        ("chroot-makes-a-root", "unshare", chroot_makes_a_root),
         ("out-by-an-open-directory", "cat", |place| walks_out(place, "open-directory")),
         ("out-by-a-double-chroot", "cat", |place| walks_out(place, "double-chroot")),
         ("no-user-namespace-in-a-chroot", "unshare", no_user_namespace_in_a_chroot),
@@ -184,6 +185,15 @@ fn show_agrees_with_findmnt(place: Place) {
     let line = |name: &str| ours.lines().find(|line| line.contains(name)).unwrap_or_default();
     assert!(line("/mnt/part").contains("unbindable"), "{ours}");
     assert!(line("/mnt/part").contains("x[/part]"), "{ours}");
+}
+
+/// Without a directory it brings its own, in which there is a shell and nothing of this machine.
+fn chroot_makes_a_root(place: Place) {
+    let script = "pwd; [ ! -e /usr/lib ] || [ ! -e /home ] && cat /etc/passwd; exit 7";
+    let ran = run(place, &["chroot", "--", "sh", "-c", script]).go();
+    assert_eq!(ran.code, 7, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("/\nroot:x:0:0:root:/root:/bin/sh\n"), "{}", ran.stdout);
+    assert!(ran.left_behind.is_empty(), "left behind: {:?}", ran.left_behind);
 }
 
 /// The marker is this run's own and lies where only the outside is; `cat` is out there too.

@@ -76,6 +76,7 @@ pub(super) const STEPS: &[Step] = &[
         EndsWell,
     ),
     step("enter it", "chapter4", &["chroot", "/usr", "--", "/bin/pwd"], Says("/\n")),
+    step("fill it", "chapter4", &["chroot", "--", "sh", "-c", "exit 0"], EndsWell),
     step("walk out", "chapter4", &["escape", "--by", "open-directory"], EndsWell),
     step("take the root back", "chapter4", &["escape", "--by", "open-directory"], EndsWell),
     step("make a jail in the jail", "chapter4", &["escape", "--by", "double-chroot"], EndsWell),
