@@ -121,3 +121,27 @@ fn errno_of(error: &LibraryError) -> Errno {
     let io = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
     io.and_then(std::io::Error::raw_os_error).map_or(Errno::EIO, Errno::from_raw)
 }
+
+#[cfg(test)]
+mod tests {
+    use cgroups_rs::fs::Cgroup;
+    use cgroups_rs::fs::Controller;
+    use cgroups_rs::fs::hierarchies;
+
+    fn first_path(name: &str) -> Option<std::path::PathBuf> {
+        let group = Cgroup::load(hierarchies::auto(), name);
+        let first = group.subsystems().first()?;
+        Some(first.to_controller().path().to_path_buf())
+    }
+
+    // ANCHOR: faults
+    /// Two of its faults, of which our names and our use of it must know. Nothing is made here.
+    #[test]
+    fn a_name_that_begins_with_a_slash_leaves_the_hierarchy() {
+        let Some(inside) = first_path("porthole/box") else { return };
+        assert!(inside.ends_with("porthole/box") && inside.components().count() > 3);
+        // Made now, this would be an ordinary directory on the disk, and limit nobody.
+        assert_eq!(first_path("/porthole/box").unwrap().to_str(), Some("/porthole/box"));
+    }
+    // ANCHOR_END: faults
+}

@@ -166,7 +166,9 @@ fn dies_with_parent(run: &Run, with_all: bool) -> Result<(), String> {
         sleep(Duration::from_millis(2));
     }
     let others = if with_all { run.processes() } else { Vec::new() };
-    for pid in others.into_iter().filter(|pid| name(*pid) != "sleep") {
+    let first = child.id() as i32;
+    // The first one goes last: who notices its end would still clean up.
+    for pid in others.into_iter().filter(|pid| *pid != first && name(*pid) != "sleep") {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL, "leave the program alone");
     }
     let _ = child.kill();
