@@ -115,6 +115,10 @@ impl Canon {
             Arg::ProcPath { pid, file } => {
                 Arg::ProcPath { pid: self.inside(*pid), file: file.clone() }
             }
+            // Where on this machine the program was is nobody's business.
+            Arg::CgroupPath { mount, file, .. } => {
+                Arg::CgroupPath { mount: mount.clone(), own: "…".into(), file: file.clone() }
+            }
             Arg::Fd(fd) if *fd > 2 => Arg::Hidden("fd _".into()),
             Arg::FdPath { fd, file } if *fd > 2 => {
                 let file = if file.is_empty() { String::new() } else { format!("/{file}") };
