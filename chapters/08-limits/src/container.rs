@@ -17,7 +17,7 @@ use crate::cgroup::keys::{Setting, Write};
 use crate::cgroup::{Group, Machine, Version, limit, name, number, size};
 use crate::{inside, keeper};
 
-/// What the container shall be. Without limits, and where you may make no cgroup, it has none.
+/// What the container shall be. Without limits it needs no cgroup, and has none of its own.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Container {
     /// The most memory, in bytes or as 100M (memory.limit_in_bytes, memory.max)
@@ -64,9 +64,7 @@ pub(crate) fn run(wanted: &Container) -> Result<Status> {
     // Declared after the keeper, so that it goes before the keeper does.
     let mut group = group;
     step_giving("make the cgroup", || group.make())?;
-    if !limits.is_empty() {
-        step("set the limits", || group.set(&limits))?;
-    }
+    step("set the limits", || group.set(&limits))?;
     let status = contain(wanted, Some(&group))?;
     tell_what_the_limits_did(&group);
     step_giving("remove the cgroup", || group.remove())?;
@@ -119,13 +117,13 @@ fn map_root(child: Pid) -> Result<()> {
     })
 }
 
-/// The cgroup and what is written into it; none when none was asked for and none can be had.
+/// The cgroup and what is written into it. Without a limit there is nothing for a cgroup to do.
 fn plan(wanted: &Container) -> Result<Option<(Group, Vec<Write>)>> {
     let settings = settings(wanted);
-    let machine = match Machine::find() {
-        Err(_) if settings.is_empty() => return Ok(None),
-        machine => machine?,
-    };
+    if settings.is_empty() {
+        return Ok(None);
+    }
+    let machine = Machine::find()?;
     let named =
         wanted.hostname.clone().unwrap_or_else(|| format!("porthole-{}", std::process::id()));
     let id = name(&named).map_err(Error::Unusable)?;
@@ -133,12 +131,9 @@ fn plan(wanted: &Container) -> Result<Option<(Group, Vec<Write>)>> {
     if wanted.pids.is_some() {
         controllers.push("pids");
     }
-    let group = match Group::with(&machine, &id, &controllers) {
-        Err(_) if settings.is_empty() => return Ok(None),
-        group => group?,
-    };
+    let group = Group::with(&machine, &id, &controllers)?;
     if let Some(why) = machine.forbids(&group.hierarchies()) {
-        return if settings.is_empty() { Ok(None) } else { Err(Error::Unusable(why)) };
+        return Err(Error::Unusable(why));
     }
     group.refuse_if_there()?;
     let limits = group.plan(&settings)?;

@@ -125,7 +125,6 @@ fn errno_of(error: &LibraryError) -> Errno {
 #[cfg(test)]
 mod tests {
     use cgroups_rs::fs::Cgroup;
-    use cgroups_rs::fs::Controller;
     use cgroups_rs::fs::hierarchies;
 
     fn first_path(name: &str) -> Option<std::path::PathBuf> {

@@ -43,7 +43,7 @@ pub(super) const STEPS: &[Step] = &[
     ),
     contained(
         "hide the cgroups above",
-        &["container", "--hostname", "{id}", "--", "sh", "-c", SEES_NO_CGROUP],
+        &["container", "--pids", "50", "--hostname", "{id}", "--", "sh", "-c", SEES_NO_CGROUP],
         EndsWell,
     )
     .as_root(),

@@ -50,7 +50,6 @@ pub(crate) fn number(text: &str, least: u64, most: u64, what: &str) -> Result<u6
 /// outside. See kubernetes issue 131216 and opencontainers/runc pull request 4785.
 pub(crate) fn weight_of(shares: u64) -> u64 {
     match shares {
-        0 => 0,
         ..=2 => 1,
         262_144.. => 10_000,
         _ => {

@@ -165,7 +165,7 @@ fn mount(line: &str) -> Option<(&str, &str, &str, &str)> {
 }
 
 /// The path of `/proc/self/cgroup` for a controller, or of the hierarchy without any, which is v2.
-fn own_path<'a>(text: &'a str, is_it: impl Fn(&str) -> bool) -> Option<&'a str> {
+fn own_path(text: &str, is_it: impl Fn(&str) -> bool) -> Option<&str> {
     text.lines().find_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (names, path) = rest.split_once(':')?;

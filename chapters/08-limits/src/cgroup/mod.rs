@@ -8,11 +8,13 @@ mod amounts;
 mod group;
 pub(crate) mod keys;
 mod machine;
+mod remains;
 pub(crate) mod seen;
 
 pub(crate) use amounts::{limit, number, size};
-pub(crate) use group::{Group, Remains, children, name, pids};
+pub(crate) use group::{Group, name, pids};
 pub(crate) use machine::{Hierarchy, Machine, Version};
+pub(crate) use remains::{Remains, children};
 
 use primitives::Error;
 
