@@ -179,10 +179,14 @@ pub(crate) fn delete(specs: &[Spec], id: Option<&Path>, how: Deletion) -> Result
         groups.push(Group::own(&machine, id)?);
     }
     for group in &mut groups {
-        if how.kill {
-            step_giving("end what is in it", || end_all(group))?;
+        let remains = Remains::of(group);
+        if how.kill && remains.is_populated() {
+            step_giving("end what is in it", || {
+                remains.end_everything();
+                Ok(())
+            })?;
         }
-        if how.evict {
+        if how.evict && !group.pids().is_empty() {
             step_giving("move what is in it", || evict(group))?;
         }
         step_giving("remove the cgroup", || match how.recursive {
@@ -193,14 +197,6 @@ pub(crate) fn delete(specs: &[Spec], id: Option<&Path>, how: Deletion) -> Result
     done()
 }
 // ANCHOR_END: delete
-
-fn end_all(group: &Group) -> Result<()> {
-    let remains = Remains::of(group);
-    for place in &group.places {
-        remains.end_all(&place.directory);
-    }
-    Ok(())
-}
 
 /// What cgdelete does without being asked: what ran there goes on, without its limits.
 fn evict(group: &Group) -> Result<()> {

@@ -37,19 +37,29 @@ impl Remains {
     /// Ends what is in them, and removes them from the inside out. It cannot be refused and works on
     /// when nobody watches any more.
     pub(crate) fn clear(&self) {
-        for directory in self.directories.iter().filter(|directory| directory.path().exists()) {
-            self.end_all(directory);
-        }
+        self.end_everything();
         for directory in self.directories.iter().rev() {
             remove(directory);
         }
     }
     // ANCHOR_END: clear
 
+    /// Whether a process is in one of them.
+    pub(crate) fn is_populated(&self) -> bool {
+        self.directories.iter().any(|directory| !pids_in(directory).is_empty())
+    }
+
+    /// Ends what is in them.
+    pub(crate) fn end_everything(&self) {
+        for directory in self.directories.iter().filter(|directory| directory.path().exists()) {
+            self.end_all(directory);
+        }
+    }
+
     // ANCHOR: end_all
     /// v2 has a file for it, which no fork bomb outruns. v1 has not: whoever is listed is killed, until
     /// nobody is listed; stopped first where there is a freezer, so that none makes another meanwhile.
-    pub(crate) fn end_all(&self, directory: &CgroupFile) {
+    fn end_all(&self, directory: &CgroupFile) {
         let deadline = Instant::now() + PATIENCE;
         let freezer = directory.join("freezer.state");
         let stops = self.version == Version::V1 && freezer.path().exists();
