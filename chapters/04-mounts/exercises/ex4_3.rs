@@ -11,8 +11,8 @@
 //! that is made for the purpose, and ends with the exit code of `CMD`. The grader draws the paths.
 //! Its `CMD` waits, and meanwhile the grader reads `/proc/PID/mountinfo` from outside.
 //!
-//! hint: mount(2) says of a bind mount that "the remaining bits (other than MS_REC) in the mountflags
-//!       argument are ignored". So it cannot be done in one call.
+//! hint: mount(2) says that a bind mount ignores all flags but MS_REC, and takes over the options of
+//!       the mount that it copies. So it cannot be done in one call.
 //! hint: The second request changes the mount that is there already. At which of the two places?
 //! hint: `mount_bind(from, to, …)`, and then `mount_remount(to, MsFlags::MS_RDONLY, …)`.
 

@@ -125,9 +125,9 @@ fn tie(field: &[u8]) -> Tie {
     known().unwrap_or_else(|| Tie::Unknown(unescape(field)))
 }
 
-// ANCHOR: unescape
 /// A field as it was before the kernel wrote `\040` for a blank: a backslash and three octal digits
 /// are one byte. A backslash that begins no such four is one.
+// ANCHOR: unescape
 fn unescape(field: &[u8]) -> OsString {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
