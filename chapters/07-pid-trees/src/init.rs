@@ -86,7 +86,7 @@ fn be_the_program(
     step("have a group of its own", || {
         setpgid(THIS, THIS, "be signalled together with its children, and without init")
     })?;
-    if terminal.is_some() {
+    if terminal.is_some_and(Terminal::is_in_our_hands) {
         step("take the terminal", || {
             tcsetpgrp(stdin().as_fd(), getpid(), "get what is typed, and Ctrl-C, instead of init")
         })?;
@@ -125,9 +125,10 @@ fn serve(program: Pid, terminal: Option<&Terminal>) -> Result<Status> {
 fn sweep(program: Pid, terminal: Option<&Terminal>) -> Result<Option<Status>> {
     while let Some(child) = wait_any_changed("let the kernel forget whoever has ended")? {
         match child.status {
-            Status::Stopped(_) if child.pid == program => sleep_too(program, terminal)?,
-            Status::Stopped(_) => {}
-            status if child.pid == program => return Ok(Some(status)),
+            Status::Stopped(by) if child.pid == program => sleep_too(program, by, terminal)?,
+            Status::Exited(_) | Status::Killed(_) if child.pid == program => {
+                return Ok(Some(child.status));
+            }
             _ => {}
         }
     }
@@ -138,7 +139,7 @@ fn sweep(program: Pid, terminal: Option<&Terminal>) -> Result<Option<Status>> {
 // ANCHOR: hand_on
 fn hand_on(signal: Signal, program: Pid, terminal: Option<&Terminal>) -> Result<()> {
     if signal == Signal::SIGCONT && terminal.is_some_and(Terminal::is_in_our_hands) {
-        tcsetpgrp(stdin().as_fd(), program, "give it the terminal again, now that it goes on")?;
+        give(program)?;
     }
     match kill_group(program, signal, "reach whom it was meant for") {
         // It has moved to another group, which we do not know.
@@ -148,19 +149,31 @@ fn hand_on(signal: Signal, program: Pid, terminal: Option<&Terminal>) -> Result<
         result => result,
     }
 }
+// ANCHOR_END: hand_on
 
-/// The program was stopped, by Ctrl-Z as a rule. Whoever started us waits for *us* to stop, to have
-/// the terminal back; where nobody waits, a stopped program would stay so for ever.
-fn sleep_too(program: Pid, terminal: Option<&Terminal>) -> Result<()> {
-    match terminal {
-        None => Ok(()),
-        Some(terminal) if terminal.can_be_woken => {
-            kill_group(THIS, Signal::SIGSTOP, "let the shell out there see the whole job stopped")
-        }
-        Some(_) => kill_group(program, Signal::SIGCONT, "wake it: nobody else could"),
+fn give(program: Pid) -> Result<()> {
+    tcsetpgrp(stdin().as_fd(), program, "give it the terminal, which our group was given")
+}
+
+// ANCHOR: sleep_too
+/// The program was stopped: because it uses the terminal and has it not, or by Ctrl-Z. Then whoever
+/// started us waits for *us* to stop, to have the terminal back.
+fn sleep_too(program: Pid, by: i32, terminal: Option<&Terminal>) -> Result<()> {
+    let Some(terminal) = terminal else { return Ok(()) };
+    let is = |signal: Signal| by == signal as i32;
+    let it_is_ours = terminal.is_in_our_hands();
+    if it_is_ours && (is(Signal::SIGTTIN) || is(Signal::SIGTTOU)) {
+        give(program)?;
+        kill_group(program, Signal::SIGCONT, "let it go on with what it could not do")
+    } else if terminal.can_be_woken && !it_is_ours {
+        kill_group(THIS, Signal::SIGSTOP, "let the shell out there see the whole job stopped")
+    } else if !terminal.can_be_woken && is(Signal::SIGTSTP) {
+        kill_group(program, Signal::SIGCONT, "wake it: nobody else could")
+    } else {
+        Ok(())
     }
 }
-// ANCHOR_END: hand_on
+// ANCHOR_END: sleep_too
 
 /// Where we are not process 1, the kernel does not end those who are left. What they leave behind comes
 /// to us in its turn.

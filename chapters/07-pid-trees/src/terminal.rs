@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 
 use primitives::{Pid, Result, Signal, block_signals, getpid, step, tcsetpgrp};
 
-/// The terminal on standard input, which this process's group had when it started.
+/// The terminal on standard input, whether or not our group has it at the moment.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     /// Opened out here: whoever reads it in there still sees the numbers from out here, where a
@@ -32,18 +32,20 @@ struct Stat {
 }
 
 impl Terminal {
-    /// None when standard input is no terminal, or when others have it.
+    /// None when standard input is no terminal, or this process's session has none.
     pub(crate) fn ours() -> Option<Terminal> {
         let mut terminal =
             Terminal { stat: File::open("/proc/self/stat").ok(), can_be_woken: false };
-        terminal.can_be_woken = terminal.stat().is_some_and(|stat| stat.has_a_shell());
-        (stdin().is_terminal() && terminal.is_in_our_hands()).then_some(terminal)
+        let stat = terminal.stat();
+        terminal.can_be_woken = stat.as_ref().is_some_and(Stat::has_a_shell);
+        let has_one = stat.is_none_or(|stat| stat.terminal != 0);
+        (stdin().is_terminal() && has_one).then_some(terminal)
     }
 
     // ANCHOR: hands
     /// Whether the group of the process that opened this is the foreground group.
     pub(crate) fn is_in_our_hands(&self) -> bool {
-        self.stat().is_none_or(|stat| stat.terminal != 0 && stat.foreground == stat.group)
+        self.stat().is_none_or(|stat| stat.foreground == stat.group)
     }
     // ANCHOR_END: hands
 

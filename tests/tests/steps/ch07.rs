@@ -65,15 +65,15 @@ pub(super) const STEPS: &[Step] = &[
             "--",
             "sh",
             "-c",
-            "(sh -c 'sleep 0.2; ps -o comm= -p $(ps -o ppid= -p $$)' &); sleep 0.5",
+            "(sh -c 'sleep 0.2; read p n s pp rest < /proc/$$/stat; cat /proc/$pp/comm' &); sleep 1",
         ],
         Says("chapter7\n"),
     ),
     step(
         "take the terminal",
         "chapter7",
-        &["pid", "run", "--init", "--", "ps", "-o", "pgid=,tpgid=", "-p", "2"],
-        SaysAmongOthers("2       2"),
+        &["pid", "run", "--init", "--", "cut", "-d ", "-f5,8", "/proc/self/stat"],
+        SaysAmongOthers("2 2"),
     )
     .under(ON_A_TERMINAL),
     step(

@@ -15,6 +15,7 @@ pub(super) const TESTS: &[Named] = &[
     ("jobs-of-a-shell-inside", jobs_inside),
     ("a-job-of-a-shell-outside", a_job_outside),
     ("a-job-in-the-background", in_the_background),
+    ("brought-to-the-foreground", brought_to_the_foreground),
     ("nobody-could-wake-it", nobody_could_wake_it),
 ];
 
@@ -108,6 +109,25 @@ fn in_the_background(place: Place) {
     terminal.shows("51");
     terminal.shows("done");
     terminal.types("exit 6\n");
+    outside.ends_with(6);
+}
+
+/// Started in the background it may not read; brought to the foreground it may.
+fn brought_to_the_foreground(place: Place) {
+    let mut outside = Outside::start(place);
+    let terminal = &mut outside.terminal;
+    let script = "read line; echo it is $line; exit 9";
+    terminal.types(&format!("{} pid run --init -- sh -c '{script}' &\n", outside.chapter));
+    std::thread::sleep(Duration::from_millis(400));
+    terminal.types("echo $((40 + 2))\n");
+    terminal.shows("42");
+    terminal.types("fg\n");
+    terminal.shows("pid run");
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.types("for me\n");
+    terminal.shows("it is for me");
+    terminal.types("echo \"code $?\"; exit 6\n");
+    terminal.shows("code 9");
     outside.ends_with(6);
 }
 
