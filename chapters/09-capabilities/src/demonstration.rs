@@ -8,7 +8,6 @@ use primitives::{
     capset, hostname, own_ids, sethostname, spawn, step, step_giving,
 };
 
-// ANCHOR: demonstration
 /// Gives up one capability of 41, and looks what cannot be done any more.
 pub(crate) fn give_one_up() -> Result<Status> {
     let namespaces = Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWUTS;
@@ -19,6 +18,7 @@ pub(crate) fn give_one_up() -> Result<Status> {
     step_giving("take its status", || child.finish("wait until it has tried"))
 }
 
+// ANCHOR: demonstration
 fn live_inside() -> Result<u8> {
     let admin = named("CAP_SYS_ADMIN")?;
     step("take a name", || sethostname("porthole", "see what it is capable of"))?;

@@ -124,7 +124,6 @@ fn union(sets: &[Capabilities]) -> Capabilities {
     sets.iter().fold(Capabilities::NONE, |all, set| all.and(*set))
 }
 
-// ANCHOR: run
 /// Runs the program in a user namespace in which it could do everything, and ends as it ended.
 pub(crate) fn run(plan: Plan) -> Result<Status> {
     let mut child = step_giving("make a child", || make(&plan))?;
@@ -139,6 +138,7 @@ fn make(plan: &Plan) -> Result<Child> {
     spawn("child", birth, why, |parent| live_inside(parent, plan))
 }
 
+// ANCHOR: inside
 fn live_inside(parent: &ToParent, plan: &Plan) -> Result<u8> {
     step("tie to the parent", || parent.tie(Signal::SIGKILL, TIE))?;
     // Chapter 3 has shown what happens without it, so here it cannot be left out.
@@ -154,7 +154,7 @@ fn live_inside(parent: &ToParent, plan: &Plan) -> Result<u8> {
     }
     become_it(plan)
 }
-// ANCHOR_END: run
+// ANCHOR_END: inside
 
 // ANCHOR: limits
 /// Limits are a process's own and are inherited, so the one that becomes the program sets them.
@@ -211,14 +211,16 @@ fn become_somebody(parent: &ToParent, plan: &Plan) -> Result<()> {
     // The kernel has forgotten the tie with the change of ids.
     step("tie again", || parent.tie(Signal::SIGKILL, TIE))
 }
+// ANCHOR_END: somebody
 
+// ANCHOR: keep
 fn keep_what_is_permitted(plan: &Plan) -> Result<()> {
     if !plan.gives_something_up() || plan.kept.is_empty() {
         return Ok(());
     }
     step("keep what is permitted", || prctl_set_keepcaps("not lose everything with user 0"))
 }
-// ANCHOR_END: somebody
+// ANCHOR_END: keep
 
 // ANCHOR: sets
 fn set_capabilities(plan: &Plan) -> Result<()> {
@@ -234,6 +236,7 @@ fn set_capabilities(plan: &Plan) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: sets
 
 fn become_it(plan: &Plan) -> Result<u8> {
     if plan.no_new_privs {
@@ -248,7 +251,6 @@ fn become_it(plan: &Plan) -> Result<u8> {
         }),
     }
 }
-// ANCHOR_END: sets
 
 /// Asked outside, for in a namespace of one's own everybody may be root.
 fn may_be_anybody() -> bool {

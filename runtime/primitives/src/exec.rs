@@ -37,6 +37,7 @@ use crate::window;
 ///   interpreter in its first line, as in #!/bin/sh
 /// - E2BIG: the arguments and the environment together are too long, or one of them alone is longer
 ///   than 128 KiB
+/// - EPERM: the file counts on capabilities that are not in the bounding set
 #[track_caller]
 pub fn execve(
     program: &Path,
