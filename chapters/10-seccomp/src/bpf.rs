@@ -61,7 +61,6 @@ pub(crate) struct Way {
     pub(crate) answer: u32,
 }
 
-// ANCHOR: interpret
 /// Runs a filter over a call.
 ///
 /// # Errors
@@ -72,6 +71,7 @@ pub(crate) fn interpret(program: &[Instruction], call: &SystemCall) -> Result<Wa
     let mut register: u32 = 0;
     let mut steps = Vec::new();
     let mut at = 0;
+    // ANCHOR: turn
     loop {
         let instruction = program.get(at).ok_or("it runs past its end")?;
         steps.push(at);
@@ -94,8 +94,8 @@ pub(crate) fn interpret(program: &[Instruction], call: &SystemCall) -> Result<Wa
         };
         at += 1 + skipped;
     }
+    // ANCHOR_END: turn
 }
-// ANCHOR_END: interpret
 
 fn load(data: &[u8; 64], place: u32) -> Result<u32, String> {
     if place > SIZE - 4 || !place.is_multiple_of(4) {

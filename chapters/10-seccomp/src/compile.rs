@@ -83,7 +83,6 @@ fn intel(profile: &Profile) -> Vec<Instruction> {
 }
 // ANCHOR_END: x32
 
-// ANCHOR: rules
 /// The rules for the calls of one architecture, and what happens to all others.
 fn rules(profile: &Profile, arch: Arch) -> Vec<Instruction> {
     let mut program = vec![plain(LOAD, NUMBER)];
@@ -97,6 +96,7 @@ fn rules(profile: &Profile, arch: Arch) -> Vec<Instruction> {
     program
 }
 
+// ANCHOR: one_call
 /// One call of one rule: it returns, or goes on behind its end with the number loaded.
 fn one_call(rule: &Rule, number: u32) -> Vec<Instruction> {
     let mut body = Vec::new();
@@ -113,7 +113,7 @@ fn one_call(rule: &Rule, number: u32) -> Vec<Instruction> {
     program.extend(body);
     program
 }
-// ANCHOR_END: rules
+// ANCHOR_END: one_call
 
 /// Where a comparison goes on.
 #[derive(Clone, Copy)]
@@ -126,7 +126,6 @@ enum To {
     Fails,
 }
 
-// ANCHOR: comparison
 /// One comparison of a 64-bit argument, of which the machine sees one half at a time.
 /// What follows it, until the end of the rule, has `rest` instructions.
 fn comparison(compare: &Compare, rest: usize) -> Vec<Instruction> {
@@ -161,7 +160,6 @@ fn comparison(compare: &Compare, rest: usize) -> Vec<Instruction> {
     };
     placed(&steps, rest)
 }
-// ANCHOR_END: comparison
 
 type Step = (u16, u32, To, To);
 

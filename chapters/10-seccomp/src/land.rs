@@ -43,7 +43,6 @@ fn offered() -> Result<u32> {
     })
 }
 
-// ANCHOR: run
 /// Runs a program that can reach no files but those that it keeps, and ends as it ended.
 pub(crate) fn run(kept: &Kept, command: &[OsString]) -> Result<Status> {
     let handled = LandlockAccess::known_to(offered()?);
@@ -68,6 +67,7 @@ fn live(
     step("give up gaining rights", || {
         prctl_set_no_new_privs("not let a setuid program miss files that it relies on")
     })?;
+    // ANCHOR: give_up
     let ruleset = step_giving("say what is given up", || {
         landlock_create_ruleset(handled, "forbid all of it wherever no rule allows it")
     })?;
@@ -76,9 +76,9 @@ fn live(
     step("give it up", || {
         landlock_restrict_self(ruleset.as_fd(), "let the kernel hold us and all we become to it")
     })?;
+    // ANCHOR_END: give_up
     step_giving("become the program", || become_program(command, "run what was asked for"))
 }
-// ANCHOR_END: run
 
 fn reading() -> LandlockAccess {
     LandlockAccess::LANDLOCK_ACCESS_FS_EXECUTE

@@ -221,6 +221,7 @@ fn grant(supervised: Pid, wish: &Wish) -> Result<Reply> {
         killed => Err(Error::Lost { role: "helper".into(), how: killed.to_string() }),
     }
 }
+// ANCHOR_END: grant
 
 fn put(inside: BorrowedFd<'_>, wish: &Wish) -> Result<()> {
     step("go where it was asked", || {
@@ -235,4 +236,3 @@ fn put(inside: BorrowedFd<'_>, wish: &Wish) -> Result<()> {
         mount_bind(&device, &wish.path, "let the machine's own node be seen there")
     })
 }
-// ANCHOR_END: grant

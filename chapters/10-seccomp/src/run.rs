@@ -15,7 +15,6 @@ use primitives::{
 use crate::compile::compile;
 use crate::profile::{Action, Profile};
 
-// ANCHOR: run
 /// Runs a program behind the filter of a profile, and ends as it ended.
 pub(crate) fn run(profile: &Profile, command: &[OsString]) -> Result<Status> {
     let filter = compile(profile)?;
@@ -39,6 +38,7 @@ fn live(
     step("tie to the parent", || {
         parent.tie(Signal::SIGKILL, "end when the one that watches over it ends")
     })?;
+    // ANCHOR: shut
     step("give up gaining rights", || {
         prctl_set_no_new_privs("not let a setuid program run behind a filter it does not expect")
     })?;
@@ -51,8 +51,8 @@ fn live(
     step_giving("become the program", || {
         become_program_behind(doors, command, "run what was asked for")
     })
+    // ANCHOR_END: shut
 }
-// ANCHOR_END: run
 
 /// An action that the kernel does not know would be carried out as another one.
 fn refuse_what_cannot_be(profile: &Profile) -> Result<()> {

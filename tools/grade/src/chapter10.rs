@@ -139,7 +139,9 @@ pub(crate) fn some_bits(bench: &mut Bench) -> Result<Verdict> {
     let more = bits | 1 << other;
     let less = bits & !(1 << places[0]);
     let set = |mask: u32| -> Result<Run> {
-        let script = format!("umask {mask:o} 2>/dev/null; grep Umask /proc/self/status");
+        let script = format!(
+            "umask 0 2>/dev/null; umask {mask:o} 2>/dev/null; grep Umask /proc/self/status"
+        );
         let options = words(["--bits", &bits.to_string()]);
         Launch::new(&bench.program, options, words(["sh", "-c", &script])).run(&Folder::new()?)
     };
