@@ -36,6 +36,8 @@ pub struct Case {
     pub by_cgroups: bool,
     /// Whether a cgroup stays after it on purpose, unless a request was refused.
     pub keeps_cgroups: bool,
+    /// The file that it is there to make, in the folder that it runs in, when all goes well.
+    pub makes: Option<&'static str>,
 }
 
 /// Whether a program's output can be compared.
@@ -56,6 +58,7 @@ const fn case(name: &'static str, program: &'static str, args: &'static [&'stati
         stdout: Stdout::Same,
         by_cgroups: false,
         keeps_cgroups: false,
+        makes: None,
     }
 }
 
@@ -70,6 +73,10 @@ impl Case {
 
     const fn varies(self) -> Case {
         Case { stdout: Stdout::Varies, ..self }
+    }
+
+    const fn makes(self, file: &'static str) -> Case {
+        Case { makes: Some(file), ..self }
     }
 
     const fn per_cgroup_version(self) -> Case {
@@ -119,6 +126,9 @@ impl Case {
         }
         if self.args.iter().any(|arg| arg.contains("{cgroup}")) {
             run = run.with_a_cgroup();
+        }
+        if let Some(file) = self.makes {
+            run = run.makes(file);
         }
         let (id, held) = (run.id(), run.held_name());
         let args = self.args.iter().map(|arg| {
