@@ -13,6 +13,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod runtime;
 mod tour;
 
 use crate::places::{Place, has_landlock, has_unified_cgroups};
@@ -152,6 +153,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        runtime::CASES,
     ];
     let possible = |case: &Case| has_landlock() || !case.needs_landlock();
     lists.into_iter().flatten().copied().filter(possible)
