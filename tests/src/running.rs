@@ -34,6 +34,8 @@ pub struct Run {
     /// Whether cgroups that carry the name of this run are looked for after it.
     cgroups: bool,
     held: Option<HeldCgroup>,
+    /// A file that is its result, and left behind only when it has failed.
+    result: Option<String>,
 }
 
 /// What came out of a run.
@@ -94,6 +96,7 @@ impl Run {
             traced: true,
             cgroups: false,
             held: None,
+            result: None,
         }
     }
 
@@ -143,6 +146,12 @@ impl Run {
         self
     }
 
+    /// A file in its folder that it is there to make: none the less left behind if it fails.
+    pub fn makes(mut self, file: &str) -> Run {
+        self.result = Some(file.to_string());
+        self
+    }
+
     /// The folder that the program runs in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -182,6 +191,9 @@ impl Run {
         let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
         let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
         let mut left_behind = leftovers::of(&self.mark, self.folder.path());
+        if let Some(file) = self.result.as_ref().filter(|_| status.success()) {
+            left_behind.retain(|what| *what != format!("file {file}"));
+        }
         if self.cgroups {
             left_behind.extend(leftovers::cgroups(&self.id()));
         }

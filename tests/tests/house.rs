@@ -53,6 +53,27 @@ fn every_crate_obeys_the_lints() {
     }
 }
 
+/// What reads a configuration must give the same answer everywhere, so it may not look around.
+#[test]
+fn bundle_touches_no_machine() {
+    let bundle = workspace().join("runtime/bundle");
+    let manifest = fs::read_to_string(bundle.join("Cargo.toml")).unwrap();
+    assert!(!manifest.contains("primitives"), "bundle stands beside the gate, not on it");
+    for path in files(&bundle.join("src"), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for name in ["fs", "env", "net", "os", "process", "thread", "time", "io"] {
+            assert!(!text.contains(&format!("std::{name}")), "{} uses std::{name}", path.display());
+        }
+        for name in ["canonicalize", "metadata", "exists", "is_dir", "is_file", "read_link"] {
+            assert!(!text.contains(&format!(".{name}()")), "{} asks {name}", path.display());
+        }
+    }
+    for path in manifests().into_iter().filter(|path| !path.starts_with(&bundle)) {
+        let knows = fs::read_to_string(&path).unwrap().contains("\noci-spec");
+        assert!(!knows, "{} knows oci-spec, whose types stop at bundle", path.display());
+    }
+}
+
 #[test]
 fn chapters_stand_alone() {
     // Libraries that a chapter is about, or that read a format for it.

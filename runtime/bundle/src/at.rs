@@ -8,7 +8,7 @@
 use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::complaints::{Complaint, Notes, Remark};
 
@@ -29,8 +29,22 @@ impl<'a> At<'a> {
     /// A field of this object, if it is there. Go's encoders write `null` for what is not set, so
     /// that is the same.
     pub(crate) fn field(&self, name: &str) -> Option<At<'a>> {
-        let value = self.value.as_object()?.get(name).filter(|value| !value.is_null())?;
-        Some(At { value, path: self.path_of(name), notes: self.notes })
+        let map = self.value.as_object()?;
+        let Some(value) = map.get(name) else {
+            self.look_for_other_case(map, name);
+            return None;
+        };
+        Some(At { value, path: self.path_of(name), notes: self.notes }).filter(|_| !value.is_null())
+    }
+
+    /// To runtimes in Go `Seccomp` is `seccomp`. By the specification it is a field that nobody
+    /// knows, and who wrote it should hear that it does nothing.
+    fn look_for_other_case(&self, map: &Map<String, Value>, name: &str) {
+        if let Some(key) = map.keys().find(|key| key.eq_ignore_ascii_case(name)) {
+            let path = self.path_of(key);
+            let what = format!("is not known and does nothing; is {name:?} meant?");
+            self.notes.remark(Remark { path, what });
+        }
     }
 
     /// A field that the specification calls REQUIRED.

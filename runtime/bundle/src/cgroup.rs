@@ -10,7 +10,7 @@ use crate::devices::DeviceRule;
 use crate::resources::{Cpu, HugePages, InterfacePriority, Memory, Pids, Rdma};
 
 /// The cgroup and its limits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cgroup {
     /// Where it is.
@@ -48,10 +48,11 @@ pub struct Unified {
 
 /// Where a cgroup is. Who makes it, the runtime or systemd, is said on the command line; both forms
 /// can be used for both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// Where the runtime puts a container of this id.
+    #[default]
     Default,
     /// Below the mount point of the cgroup file system.
     FromMount(PathBuf),

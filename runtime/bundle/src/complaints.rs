@@ -89,8 +89,12 @@ impl Notes {
         }
     }
 
+    /// Likewise.
     pub(crate) fn remark(&self, remark: Remark) {
-        self.remarks.borrow_mut().push(remark);
+        let mut all = self.remarks.borrow_mut();
+        if !all.contains(&remark) {
+            all.push(remark);
+        }
     }
 
     /// The value, if nobody complained, with all remarks.

@@ -46,9 +46,13 @@ pub(crate) fn id_maps(at: &At<'_>) -> IdMaps {
     IdMaps { uids: id_map(at, "uidMappings"), gids: id_map(at, "gidMappings") }
 }
 
+/// None at all if one of them cannot be read: half a map would only lead to wrong complaints about
+/// ids that are not in it.
 fn id_map(parent: &At<'_>, name: &str) -> Vec<IdRange> {
     let mut ranges: Vec<IdRange> = Vec::new();
-    for at in parent.objects(name) {
+    let all = parent.objects(name);
+    let count = all.len();
+    for at in all {
         // oci-spec takes what is missing for 0, and 0 is root. So all three are asked for by name.
         let (inside, host, size) = (at.need("containerID"), at.need("hostID"), at.need("size"));
         let (Some(inside), Some(host), Some(size)) = (inside, host, size) else {
@@ -73,6 +77,9 @@ fn id_map(parent: &At<'_>, name: &str) -> Vec<IdRange> {
             at.wrong("overlaps a range before it", "each id in one range only");
         }
         ranges.push(range);
+    }
+    if ranges.len() < count {
+        return Vec::new();
     }
     if ranges.len() > MOST_RANGES {
         let wrong = format!("has {} ranges", ranges.len());

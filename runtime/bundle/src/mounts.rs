@@ -175,8 +175,8 @@ fn owners(at: &At<'_>, options: &Options, namespaces: &Namespaces) -> Owners {
         }
         return Owners::AsInContainer { recursive };
     }
-    for (name, map) in [("uidMappings", &maps.uids), ("gidMappings", &maps.gids)] {
-        if map.is_empty() {
+    for name in ["uidMappings", "gidMappings"] {
+        if at.items(name).is_empty() {
             at.wrong_field(name, "is empty while the other map is not", "both maps");
         }
     }

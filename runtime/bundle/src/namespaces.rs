@@ -145,8 +145,8 @@ pub(crate) fn user_maps(linux: &At<'_>, namespaces: &Namespaces) -> IdMaps {
             );
         }
         Origin::New => {
-            for (name, map) in [("uidMappings", &maps.uids), ("gidMappings", &maps.gids)] {
-                if map.is_empty() {
+            for name in ["uidMappings", "gidMappings"] {
+                if linux.items(name).is_empty() {
                     let wrong = "is empty, so nobody would be anybody in the new user namespace";
                     linux.wrong_field(name, wrong, "at least one range");
                 }

@@ -107,7 +107,7 @@ pub(crate) fn cgroup(linux: Option<&At<'_>>) -> Cgroup {
     let resources = linux.and_then(|linux| linux.object("resources"));
     let devices = device_rules(resources.as_ref());
     let Some(at) = resources else {
-        return Cgroup { place: place(linux), devices, ..nothing() };
+        return Cgroup { place: place(linux), devices, ..Cgroup::default() };
     };
     let network = at.object("network");
     Cgroup {
@@ -122,22 +122,6 @@ pub(crate) fn cgroup(linux: Option<&At<'_>>) -> Cgroup {
         network_priorities: network.map(|network| priorities(&network)).unwrap_or_default(),
         rdma: rdma(&at),
         unified: unified(&at),
-    }
-}
-
-fn nothing() -> Cgroup {
-    Cgroup {
-        place: crate::cgroup::Place::Default,
-        devices: Vec::new(),
-        memory: Memory::default(),
-        cpu: Cpu::default(),
-        pids: Pids::default(),
-        block_io: crate::block_io::BlockIo::default(),
-        huge_pages: Vec::new(),
-        network_class: None,
-        network_priorities: Vec::new(),
-        rdma: Vec::new(),
-        unified: Vec::new(),
     }
 }
 

@@ -114,7 +114,7 @@ const MOUNTS: &[Row] = &[
     ("/mounts/2/source", GONE, "mounts[2].source"),
     ("/mounts/2/options/1", r#""mode=700""#, "mounts[2].options"),
     ("/mounts/3/gidMappings", GONE, "mounts[3].gidMappings"),
-    ("/mounts/3/uidMappings/0/size", "0", "mounts[3].uidMappings[0].size mounts[3].uidMappings"),
+    ("/mounts/3/uidMappings/0/size", "0", "mounts[3].uidMappings[0].size"),
 ];
 
 const NAMESPACES: &[Row] = &[
@@ -142,7 +142,7 @@ const NAMESPACES: &[Row] = &[
         "linux.namespaces[4].path root.readonly linux.maskedPaths linux.readonlyPaths",
     ),
     ("/linux/uidMappings", "[]", "linux.uidMappings"),
-    ("/linux/uidMappings/0/hostID", GONE, "linux.uidMappings[0].hostID linux.uidMappings"),
+    ("/linux/uidMappings/0/hostID", GONE, "linux.uidMappings[0].hostID"),
     ("/linux/uidMappings/0/size", "4294967295", "linux.uidMappings[0].hostID"),
     ("/linux/gidMappings/1/containerID", "999", "linux.gidMappings[1]"),
     ("/linux/gidMappings/1/hostID", "100999", "linux.gidMappings[1]"),
@@ -409,8 +409,13 @@ fn what_the_specification_tolerates_is_tolerated() {
     document["linux"]["resources"]["somethingNew"] = json!(null);
     document["process"]["capabilities"]["bounding"] = json!(["CAP_OF_THE_FUTURE", "CAP_KILL"]);
     document["ociVersion"] = json!("1.9.0-rc.1+build");
+    let seccomp = document["linux"].as_object_mut().unwrap().remove("seccomp").unwrap();
+    document["linux"]["Seccomp"] = seccomp;
     let reading = read(&document).unwrap();
     let said = |path: &str| reading.remarks.iter().any(|remark| remark.path == path);
     assert!(said("process.capabilities.bounding[0]"));
     assert!(said("ociVersion"));
+    // In runc these two would be one field.
+    assert!(said("linux.Seccomp"));
+    assert!(reading.plan.seccomp.is_none());
 }

@@ -5,7 +5,7 @@
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
-use trace::Request;
+use trace::{Arg, Request};
 
 use crate::cards;
 use crate::gate::{Call, errno_name};
@@ -94,7 +94,7 @@ pub struct Refusal {
     pub step: Option<&'static str>,
     /// The request's name in the man page.
     pub call: &'static str,
-    /// The whole request, as in a trace.
+    /// The request, as in a trace, but for texts that are longer than a line.
     pub request: String,
     /// What the kernel said, or the window in its place.
     pub errno: Errno,
@@ -113,7 +113,8 @@ impl Refusal {
         here: bool,
     ) -> Refusal {
         let hint = cards::hint(call.primitive, &errno_name(errno));
-        let request = Request { call: call.name, args: &call.args }.to_string();
+        let args: Vec<Arg> = call.args.iter().cloned().map(Arg::brief).collect();
+        let request = Request { call: call.name, args: &args }.to_string();
         Refusal { role, step, call: call.name, request, errno, here, hint }
     }
 }

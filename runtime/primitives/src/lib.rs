@@ -94,7 +94,7 @@ pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
     prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig, setsid,
 };
-pub use program::{become_program, become_program_behind, own_environment, run};
+pub use program::{become_program, become_program_behind, own_environment, run, run_ending_with};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
 pub use seccomp::{

@@ -21,18 +21,28 @@ pub fn run<Cli: Parser>(
     window: impl FnOnce(&Cli) -> &WindowArgs,
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
+    run_ending_with(OWN_FAILURE, form, window, body)
+}
+
+/// As [`run`], for a program whose callers look for another exit code when its own work fails.
+pub fn run_ending_with<Cli: Parser>(
+    own_failure: u8,
+    form: Form,
+    window: impl FnOnce(&Cli) -> &WindowArgs,
+    body: impl FnOnce(&Cli) -> Result<Status>,
+) -> ExitCode {
     crate::process::die_of_closed_pipes();
     let (cli, args) = match parse(std::env::args_os(), window) {
         Ok(parsed) => parsed,
         Err(error) => {
             let asked_for_help = !error.use_stderr();
             let _ = error.print();
-            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(OWN_FAILURE) };
+            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(own_failure) };
         }
     };
     let result = window::open(&args, form).and_then(|()| body(&cli));
     window::close(result.is_ok());
-    conclude(result)
+    conclude(result, own_failure)
 }
 
 /// The command line, and what it says to the window.
@@ -68,12 +78,15 @@ fn with_the_window(command: Command) -> Command {
     })
 }
 
-fn conclude(result: Result<Status>) -> ExitCode {
+fn conclude(result: Result<Status>, own_failure: u8) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
             window::out::say(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
+            ExitCode::from(match error.exit_code() {
+                OWN_FAILURE => own_failure,
+                code => code,
+            })
         }
     }
 }

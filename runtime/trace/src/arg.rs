@@ -84,6 +84,9 @@ pub enum Arg {
 const LONGEST_TEXT: usize = 4096;
 const LONGEST_LIST: usize = 256;
 
+/// The longest text in an error message: about a line.
+const LONGEST_IN_MESSAGE: usize = 100;
+
 impl Arg {
     /// Text of the system, which is UTF-8 as a rule and not by law.
     pub fn from_bytes(bytes: &[u8]) -> Arg {
@@ -114,16 +117,20 @@ impl Arg {
     /// The value, cut down to what a record holds; what is missing is counted.
     pub fn clipped(self) -> Arg {
         match self {
-            Arg::Text(text) if text.len() > LONGEST_TEXT => {
-                let mut ends = (0..=LONGEST_TEXT).rev();
-                let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-                Arg::Cut { bytes: text.len(), text: text[..end].to_string() }
-            }
+            Arg::Text(text) => cut(text, LONGEST_TEXT),
             Arg::Bytes(mut bytes) => {
                 bytes.truncate(LONGEST_TEXT);
                 Arg::Bytes(bytes)
             }
             Arg::List(items) => clip_list(items),
+            other => other,
+        }
+    }
+
+    /// The value in a message, where a whole file would hide what is said about it.
+    pub fn brief(self) -> Arg {
+        match self {
+            Arg::Text(text) => cut(text, LONGEST_IN_MESSAGE),
             other => other,
         }
     }
@@ -136,6 +143,14 @@ impl Arg {
             None => Arg::Path(target.to_string()),
         }
     }
+}
+
+fn cut(text: String, longest: usize) -> Arg {
+    if text.len() <= longest {
+        return Arg::Text(text);
+    }
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    Arg::Cut { bytes: text.len(), text: text[..end].to_string() }
 }
 
 impl Display for Arg {

@@ -13,6 +13,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod runtime;
 mod tour;
 
 use crate::places::{Place, has_landlock, has_unified_cgroups};
@@ -36,6 +37,8 @@ pub struct Case {
     pub by_cgroups: bool,
     /// Whether a cgroup stays after it on purpose, unless a request was refused.
     pub keeps_cgroups: bool,
+    /// The file that it is there to make, in the folder that it runs in, when all goes well.
+    pub makes: Option<&'static str>,
 }
 
 /// Whether a program's output can be compared.
@@ -56,6 +59,7 @@ const fn case(name: &'static str, program: &'static str, args: &'static [&'stati
         stdout: Stdout::Same,
         by_cgroups: false,
         keeps_cgroups: false,
+        makes: None,
     }
 }
 
@@ -70,6 +74,10 @@ impl Case {
 
     const fn varies(self) -> Case {
         Case { stdout: Stdout::Varies, ..self }
+    }
+
+    const fn makes(self, file: &'static str) -> Case {
+        Case { makes: Some(file), ..self }
     }
 
     const fn per_cgroup_version(self) -> Case {
@@ -120,6 +128,9 @@ impl Case {
         if self.args.iter().any(|arg| arg.contains("{cgroup}")) {
             run = run.with_a_cgroup();
         }
+        if let Some(file) = self.makes {
+            run = run.makes(file);
+        }
         let (id, held) = (run.id(), run.held_name());
         let args = self.args.iter().map(|arg| {
             arg.replace("{target}", &pid).replace("{id}", &id).replace("{cgroup}", &held)
@@ -142,6 +153,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        runtime::CASES,
     ];
     let possible = |case: &Case| has_landlock() || !case.needs_landlock();
     lists.into_iter().flatten().copied().filter(possible)

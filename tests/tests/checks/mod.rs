@@ -104,6 +104,7 @@ impl Step {
             stdout: Stdout::Varies,
             by_cgroups: false,
             keeps_cgroups: false,
+            makes: None,
         };
         let (run, target) = case.prepare(place);
         let run = run.untraced().flags(["--trace", "off"]).flags(flags).under(self.under);
