@@ -55,6 +55,26 @@ pub fn has_landlock() -> bool {
     primitives::landlock_abi().is_some()
 }
 
+/// Whether this is a Linux that runs as a program of another one.
+fn is_user_mode_linux() -> bool {
+    std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("User Mode Linux"))
+}
+
+/// What this machine lacks for a program with these arguments; none when it can run here.
+pub fn missing(args: &[&str], place: Place) -> Option<&'static str> {
+    let asks_for = |words: &[&str]| args.iter().any(|arg| words.contains(arg));
+    if !has_user_namespaces(place) {
+        return Some("user namespaces (lab doctor says what forbids them)");
+    }
+    if asks_for(&["land", "landlock"]) && !has_landlock() {
+        return Some("Landlock in the kernel");
+    }
+    if asks_for(&["record"]) && is_user_mode_linux() {
+        return Some("another kernel than User-Mode Linux, under which a recording does not end");
+    }
+    None
+}
+
 /// Whether a program can be found by `PATH`.
 pub fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -5,15 +5,13 @@ use std::process::ExitCode;
 use insta::{Settings, assert_snapshot};
 use libtest_mimic::Trial;
 use tests::catalogue::{Case, Stdout, cases};
-use tests::places::{Place, has_user_namespaces};
+use tests::places::Place;
 use tests::running::Ran;
 use tests::{programs, suite};
 use trace::{Arg, Outcome};
 
 /// How often each program runs, to be seen to do the same each time.
 const RUNS: usize = 20;
-
-const NEEDED: &str = "user namespaces (lab doctor says what forbids them)";
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
@@ -26,8 +24,8 @@ fn main() -> ExitCode {
 
 fn golden(case: Case, place: Place) -> Trial {
     let name = format!("golden/{}/{}", place.name(), case.name);
-    if !has_user_namespaces(place) {
-        return suite::skipped(name, NEEDED);
+    if let Some(missing) = case.missing(place) {
+        return suite::skipped(name, missing);
     }
     suite::test(name, move || {
         let ran = run(&case, place);
@@ -44,8 +42,8 @@ fn golden(case: Case, place: Place) -> Trial {
 
 fn stable(case: Case, place: Place) -> Trial {
     let name = format!("stable/{}/{}", place.name(), case.name);
-    if !has_user_namespaces(place) {
-        return suite::skipped(name, NEEDED);
+    if let Some(missing) = case.missing(place) {
+        return suite::skipped(name, missing);
     }
     suite::test(name, move || {
         let first = text(&case, &run(&case, place));

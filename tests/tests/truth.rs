@@ -25,9 +25,10 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for place in Place::possible() {
         let name = |case: &Case| format!("truth/{}/{}", place.name(), case.name);
-        trials.extend(cases().map(|case| match has_program("strace") {
-            true => suite::test(name(&case), move || is_true(case, place)),
-            false => suite::skipped(name(&case), "strace (Debian: apt-get install strace)"),
+        let strace = (!has_program("strace")).then_some("strace (Debian: apt-get install strace)");
+        trials.extend(cases().map(|case| match strace.or(case.missing(place)) {
+            None => suite::test(name(&case), move || is_true(case, place)),
+            Some(missing) => suite::skipped(name(&case), missing),
         }));
     }
     trials.extend(LIES.iter().map(|(how, says)| {

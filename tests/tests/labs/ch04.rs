@@ -41,7 +41,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
 
 /// The outside of these tests: a host whose mounts spread, in a mount namespace that nobody else is
 /// in. It runs `script`, which finds the program under test in `"$@"`.
-fn on_a_host<'a>(script: &'a str) -> [&'a str; 8] {
+fn on_a_host(script: &str) -> [&str; 8] {
     ["unshare", "-rm", "--propagation", "shared", "sh", "-ec", script, "sh"]
 }
 
