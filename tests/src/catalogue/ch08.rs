@@ -70,7 +70,8 @@ pub(super) const CASES: &[Case] = &[
     .exits_as_user(125)
     .per_cgroup_version(),
     case("ch8-set-unknown", "chapter8", &["set", "-r", "memory.limit_in_byte=1M", "{cgroup}"])
-        .exits(125),
+        .exits(125)
+        .per_cgroup_version(),
     case("ch8-exec", "chapter8", &["exec", "-g", "cpu,memory:{cgroup}", "true"])
         .exits_as_user(125)
         .per_cgroup_version(),
