@@ -70,11 +70,17 @@ pub fn cgroups(name: &str) -> Vec<String> {
     for root in hierarchies() {
         look_for_cgroups(&root, name, &mut found);
     }
-    // From the inside out.
-    for path in found.iter().rev() {
-        let _ = fs::remove_dir(path);
-    }
+    found.iter().rev().for_each(|path| remove_cgroup(path));
     found.iter().map(|path| format!("cgroup {}", path.display())).collect()
+}
+
+/// From the inside out: those below it need not carry the name.
+fn remove_cgroup(path: &Path) {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        remove_cgroup(&entry.path());
+    }
+    let _ = fs::remove_dir(path);
 }
 
 /// Where cgroup hierarchies are mounted.

@@ -15,7 +15,7 @@ use tests::{programs, suite};
 const SUITES: [(&str, &str); 6] = [
     ("golden", "golden/"),
     ("refusals", "refusals/root/ch3"),
-    ("refusals", "refusals/root/ch8-container-bare"),
+    ("refusals", "refusals/root/ch8-container"),
     ("chapters", "ch08"),
     ("omissions", "omissions/root"),
     ("behaviour", "window/root"),
