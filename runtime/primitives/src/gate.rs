@@ -149,6 +149,8 @@ fn watched<T: Shown>(
 /// A request that was asked about, and is made later: when it cannot be asked about any more.
 pub(crate) struct Asked {
     call: Call,
+    /// The step that it was asked about in, which may be over when it is made.
+    step: Option<&'static str>,
     /// How it is written down; none when nobody watches.
     pub(crate) record: Option<Record>,
 }
@@ -164,7 +166,7 @@ pub(crate) fn ask_first(
 ) -> Result<Asked> {
     let call = call();
     if !is_watched() {
-        return Ok(Asked { call, record: None });
+        return Ok(Asked { call, step: last_step(), record: None });
     }
     let mut record = window::pending(&call, why, caller);
     if let Verdict::Refuse(errno) = window::decide(&record)? {
@@ -172,7 +174,7 @@ pub(crate) fn ask_first(
         window::report(record);
         return Err(refusal(&call, errno, true));
     }
-    Ok(Asked { call, record: Some(record) })
+    Ok(Asked { call, step: last_step(), record: Some(record) })
 }
 
 impl Asked {
@@ -194,7 +196,8 @@ impl Asked {
     }
 
     pub(crate) fn failed(self, errno: Errno) -> Error {
-        let error = refusal(&self.call, errno, false);
+        let refusal = Refusal::new(window::role(), self.step, &self.call, errno, false);
+        let error = Error::Request(Box::new(refusal));
         self.came_to(Outcome::Errno(errno_name(errno).into()));
         error
     }
