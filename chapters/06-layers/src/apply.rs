@@ -42,12 +42,13 @@ pub(crate) fn run(wanted: &Apply) -> Result<Status> {
     Ok(status)
 }
 
-/// Prints what is in a directory now, with modes and times.
+/// Prints what is in a directory now. The sample is dated at the beginning of time.
 fn list(directory: &Path) -> Result<()> {
     for entry in crate::upper::entries(directory)? {
-        let (mode, time) = (entry.about.mode, entry.about.mtime.seconds);
+        let about = &entry.about;
+        let dated = if about.mtime.seconds == 0 { "dated by the layer" } else { "dated now" };
         let said = crate::diff::said(&entry);
-        println!("{mode:04o}, second {time}: {}  ({said})", entry.path.display());
+        println!("{:04o}, {dated}: {}  ({said})", about.mode, entry.path.display());
     }
     Ok(())
 }

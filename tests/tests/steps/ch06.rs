@@ -9,12 +9,12 @@ const COPIED: &str = "lower, the whole file: 8388608 bytes\n\
                       upper, before:         0 bytes\n\
                       upper, after:          8388608 bytes\n";
 const SHARED: &str = "one        reads HELLO\nthe other  reads hello\nthe layer  has   hello\n";
-const APPLIED: &str = "0755, second 0: cache  (directory)\n\
-                       0644, second 0: cache/new  (file of 4 bytes)\n\
-                       0644, second 0: greeting  (file of 6 bytes)\n\
-                       4755, second 0: program  (file of 10 bytes)\n\
-                       0777, second 0: run  (symbolic link to program)\n\
-                       4755, second 0: same  (another name of program)\n";
+const APPLIED: &str = "0755, dated by the layer: cache  (directory)\n\
+                       0644, dated by the layer: cache/new  (file of 4 bytes)\n\
+                       0644, dated by the layer: greeting  (file of 6 bytes)\n\
+                       4755, dated by the layer: program  (file of 10 bytes)\n\
+                       0777, dated by the layer: run  (symbolic link to program)\n\
+                       4755, dated by the layer: same  (another name of program)\n";
 
 pub(super) const STEPS: &[Step] = &[
     step("make room for the stack", "chapter6", &[], EndsWell),
