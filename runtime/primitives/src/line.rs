@@ -135,6 +135,7 @@ impl Line {
         let mut buffer = vec![0; LARGEST];
         let mut control = cmsg_space!(RawFd);
         let (length, fd) = loop {
+            signals::sleep_until_readable(self.0.as_fd());
             let mut slices = [IoSliceMut::new(&mut buffer)];
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
             match recvmsg::<()>(self.0.as_raw_fd(), &mut slices, Some(&mut control), flags) {

@@ -6,9 +6,14 @@
 //! something.
 
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction, sigprocmask,
+};
 use nix::unistd::Pid;
 
 /// The program that is waited for; 0 when there is none.
@@ -63,6 +68,31 @@ extern "C" fn hand_on(signal: libc::c_int) {
 
 extern "C" fn take_note(signal: libc::c_int) {
     FROM_TERMINAL.store(signal, Ordering::Relaxed);
+}
+
+/// Sleeps until one of `fds` is ready, or a signal wakes it.
+///
+/// A signal that comes between looking and falling asleep would wake nobody. So signals are held back
+/// while we look, and the kernel lets them through in the same moment in which we fall asleep.
+pub(crate) fn sleep_on(fds: &mut [PollFd<'_>]) -> Result<(), Errno> {
+    if PROGRAM.load(Ordering::Relaxed) == 0 {
+        return poll(fds, PollTimeout::NONE).map(drop);
+    }
+    let ours: SigSet = HANDED_ON.into_iter().chain(OF_A_TERMINAL).collect();
+    let mut before = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ours), Some(&mut before))?;
+    look();
+    let slept = ppoll(fds, None, Some(before)).map(drop);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    slept
+}
+
+/// Sleeps until `fd` can be read, and looks at the signals that come meanwhile.
+pub(crate) fn sleep_until_readable(fd: BorrowedFd<'_>) {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    while sleep_on(&mut fds) == Err(Errno::EINTR) {
+        look();
+    }
 }
 
 /// Called by who waits and was woken by a signal: ends this process by it, as if nothing had been

@@ -1,7 +1,7 @@
 //! Waiting for processes to end, and taking their exit status.
 
 use std::fmt::{self, Display, Formatter};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -171,6 +171,11 @@ enum Of<'fd> {
 }
 
 fn wait_for(whom: Of<'_>) -> std::result::Result<Waited, Errno> {
+    match whom {
+        Of::Pidfd(pidfd) => signals::sleep_until_readable(pidfd),
+        Of::Pid(pid) => sleep_until_ended(pid),
+        Of::Any => {}
+    }
     loop {
         match waitid(whom, libc::WEXITED) {
             Ok(Some(waited)) => return Ok(waited),
@@ -178,6 +183,15 @@ fn wait_for(whom: Of<'_>) -> std::result::Result<Waited, Errno> {
             Err(Errno::EINTR) => signals::look(),
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+/// As by its pidfd, for a process that has none here.
+fn sleep_until_ended(pid: Pid) {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw());
+    let open = |pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+    if let Some(pidfd) = pid.and_then(open) {
+        signals::sleep_until_readable(pidfd.as_fd());
     }
 }
 

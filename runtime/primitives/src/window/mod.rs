@@ -303,7 +303,11 @@ fn serve_once(
     };
     let all = [first.wire()].into_iter().chain(others.iter().copied());
     let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-    match poll(&mut fds, timeout) {
+    let polled = match timeout {
+        PollTimeout::NONE => crate::signals::sleep_on(&mut fds).map(|()| 1),
+        timeout => poll(&mut fds, timeout),
+    };
+    match polled {
         Ok(0) => return Ok(Served::Nothing),
         Ok(_) => {}
         Err(Errno::EINTR) => {

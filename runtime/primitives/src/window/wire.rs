@@ -137,6 +137,7 @@ pub(crate) fn next(wire: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arr
 /// Receives one packet, going on after a signal; 0 bytes when the other end is closed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
+        signals::sleep_until_readable(socket);
         match nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
             Err(Errno::EINTR) => signals::look(),
             // A reset says that the other end went without reading all; what it had sent is still here.
