@@ -59,7 +59,6 @@ fn read(layer: &Path) -> Result<Vec<Entry>> {
     archive::read(&bytes)
 }
 
-// ANCHOR: apply
 /// Lays entries over a directory, in a child that sees nothing but that directory.
 pub(crate) fn apply(layer: &[Entry], target: &Path, deletions: Deletions) -> Result<Status> {
     let target = target.canonicalize().map_err(|error| {
@@ -75,6 +74,7 @@ pub(crate) fn apply(layer: &[Entry], target: &Path, deletions: Deletions) -> Res
     step_giving("take its status", || child.finish("know that the layer is there"))
 }
 
+// ANCHOR: apply
 /// Leaves everything but the directory. Returns the name of the attribute that makes a directory
 /// opaque, because in there nobody can look any more who we are.
 fn shut_in(parent: &ToParent, target: &Path) -> Result<String> {

@@ -7,7 +7,6 @@ use primitives::{Error, Result, Status, create_unnamed, link_fd, step, step_givi
 
 use crate::{archive, sample, upper, view};
 
-// ANCHOR: commit
 /// Writes an upper directory, or one that is made for it, as a layer.
 pub(crate) fn commit(directory: Option<&Path>, output: &Path) -> Result<Status> {
     let entries = match directory {
@@ -17,6 +16,7 @@ pub(crate) fn commit(directory: Option<&Path>, output: &Path) -> Result<Status> 
             upper::entries(directory)?
         }
     };
+    // ANCHOR: commit
     let bytes = archive::write(&entries)?;
     if output.exists() {
         return Err(Error::Unusable(format!("{} is there already", output.display())));
@@ -28,13 +28,13 @@ pub(crate) fn commit(directory: Option<&Path>, output: &Path) -> Result<Status> 
     step("name the layer", || {
         link_fd(file.as_fd(), output, "let it be found, now that all of it is there")
     })?;
+    // ANCHOR_END: commit
     let size = output.metadata().map(|metadata| metadata.len()).map_err(|error| {
         Error::Unusable(format!("{} cannot be found: {error}", output.display()))
     })?;
     println!("{}: {} entries, {size} bytes", output.display(), entries.len());
     Ok(Status::Exited(0))
 }
-// ANCHOR_END: commit
 
 fn parent(path: &Path) -> &Path {
     match path.parent() {

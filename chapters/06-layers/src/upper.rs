@@ -80,6 +80,7 @@ impl Walk<'_> {
             }
             self.names.insert(file, path.to_path_buf());
         }
+        // ANCHOR_END: kind
         Ok(match () {
             () if kind.is_dir() => Some(Kind::Directory),
             () if kind.is_file() => Some(Kind::File(fs::read(full)?)),
@@ -91,7 +92,6 @@ impl Walk<'_> {
             () => None,
         })
     }
-    // ANCHOR_END: kind
 }
 
 /// One of overlayfs's own notes on a file: `trusted.*` of root, `user.*` of everybody else.
