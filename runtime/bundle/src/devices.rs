@@ -130,6 +130,12 @@ pub(crate) fn devices(linux: Option<&At<'_>>) -> Vec<Device> {
 }
 
 fn add(at: &At<'_>, all: &mut Vec<Device>, new: Device) {
+    if LINKS.iter().any(|(path, _)| new.path == Path::new(path)) {
+        // `docker run --privileged` lists all devices of the host, /dev/ptmx among them: that one
+        // would open terminals of the host.
+        at.odd("is a link in every container, so this file is not made");
+        return;
+    }
     let same = |other: &&mut Device| other.path == new.path;
     if let Some(other) = all.iter_mut().find(same) {
         let is_default = DEFAULT.iter().any(|(path, ..)| new.path == Path::new(path));

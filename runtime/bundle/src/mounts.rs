@@ -149,7 +149,7 @@ fn what(at: &At<'_>, options: &Options, bundle: &Path) -> Option<What> {
             at.missing("type");
             None
         }
-        Some("bind" | "none") => {
+        Some("bind" | "none") if !options.set.contains(&Flag::Remount) => {
             let right = "\"bind\" or \"rbind\" among the options";
             at.wrong_field("type", "is no file system, and no option says to bind", right);
             None

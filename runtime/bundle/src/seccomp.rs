@@ -224,11 +224,10 @@ fn check(at: &At<'_>, seccomp: &Seccomp) {
     if !asking.is_empty() && seccomp.listener.is_none() {
         at.wrong("SCMP_ACT_NOTIFY needs somebody who is asked", "\"listenerPath\"");
     }
-    for name in ["write", "sendmsg"] {
-        if asking.iter().any(|rule| rule.names.iter().any(|other| other == name)) {
-            let wrong = format!("{name} cannot be asked about: the runtime needs it to ask");
-            at.wrong_field("syscalls", wrong, "another action for it");
-        }
+    // As in runc: the process that installs the filter has to tell its parent about it.
+    if asking.iter().any(|rule| rule.names.iter().any(|name| name == "write")) {
+        let wrong = "write cannot be asked about: the runtime needs it to ask";
+        at.wrong_field("syscalls", wrong, "another action for it");
     }
     let waits = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
     if asking.is_empty() && seccomp.flags.iter().any(|flag| flag == waits) {
