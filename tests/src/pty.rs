@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use primitives::openpty;
 
 /// No program takes longer to answer what is typed; who does, hangs.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A pseudo-terminal. What programs write to it is kept, with what was typed, as on a screen.
 pub struct Terminal {

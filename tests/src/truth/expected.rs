@@ -278,8 +278,8 @@ fn same(claimed: &Arg, seen: &str) -> bool {
             Arg::Number(number) => has(seen, name, &number.to_string()),
             _ => false,
         }),
-        // A long text is cut in the record, and strace shows more of it or all.
-        Arg::Cut { text, .. } => {
+        // A long text is cut in the record, and a very long one by strace too.
+        Arg::Cut { text, .. } if seen.ends_with("...") => {
             let shown = Arg::Text(text.clone()).to_string();
             seen.starts_with(shown.trim_end_matches('"'))
         }

@@ -77,11 +77,16 @@ const BUSY: &str = "(while :; do :; done) & sleep 3; kill $!; wait; times";
 
 fn cpu_time_is_held_to_the_quota() {
     let flags = ["--cpu-period", "100000", "--cpu-quota", "20000"];
-    let held = container(&flags, BUSY);
-    assert!(held.stderr.contains("its time was used up in"), "{}", held.stderr);
-    let used = cpu_seconds(&held.stdout);
-    // A fifth of three seconds, within ten percent.
-    assert!((0.54..=0.66).contains(&used), "{used} s of processor time: {}", held.stdout);
+    // A fifth of three seconds, within ten percent. It never gets more; on a machine that has no time
+    // to give it may get less, so that is tried again.
+    let within = (0..5).any(|_| {
+        let held = container(&flags, BUSY);
+        assert!(held.stderr.contains("its time was used up in"), "{}", held.stderr);
+        let used = cpu_seconds(&held.stdout);
+        assert!(used <= 0.66, "{used} s of processor time: {}", held.stdout);
+        used >= 0.54
+    });
+    assert!(within, "it got less than its quota five times");
     let free = cpu_seconds(&container(&["--cpu-quota", "400000"], BUSY).stdout);
     assert!(free > 0.9, "without a limit that bites it got only {free} s");
 }

@@ -1,14 +1,15 @@
 //! Signals to process 1, exit codes, and who ends with whom.
 
+use std::cell::Cell;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use primitives::Signal;
 use tests::places::Place;
 use tests::programs::program;
 use tests::running::{Run, wait};
 
-use super::{Named, children, field, named, parent, quiet, said, send, until};
+use super::{LONG, Named, children, field, named, parent, quiet, said, send, until};
 
 pub(super) const TESTS: &[Named] = &[
     ("deaf-from-inside", deaf_from_inside),
@@ -43,7 +44,7 @@ fn deaf_from_outside(place: Place) {
     sleep(Duration::from_millis(200));
     assert_eq!(field(init, "State:"), "S (sleeping)");
     send(init, Signal::SIGKILL);
-    let status = wait(&mut first, Duration::from_secs(5)).expect("it ends");
+    let status = wait(&mut first, LONG).expect("it ends");
     assert_eq!(run.look(status).code, 137);
 }
 
@@ -54,7 +55,7 @@ fn all_end(run: &Run, victim: impl Fn(i32) -> i32) {
         run.processes().iter().filter(|pid| field(**pid, "Name:") == "sleep").count() == 3
     });
     send(victim(first.id() as i32), Signal::SIGKILL);
-    let _ = wait(&mut first, Duration::from_secs(5)).expect("the first process ends");
+    let _ = wait(&mut first, LONG).expect("the first process ends");
     until("all others end", || run.processes().is_empty());
 }
 
@@ -102,6 +103,20 @@ fn init_alone_ends_what_is_left(place: Place) {
 const LISTENS: &str = "for s in HUP INT QUIT USR1 USR2 ALRM TERM WINCH PWR; do trap \"echo $s\" $s; \
     done; echo ready; while :; do sleep 0.02; done";
 
+/// Sends a signal until it was heard. A shell loses one that comes while it starts a program (dash takes
+/// no note of signals around its vfork), which is no fault of whoever hands it on.
+fn insist(pid: i32, signal: Signal, what: &str, heard: impl Fn() -> bool) {
+    let last = Cell::new(None::<Instant>);
+    until(what, || {
+        let due = last.get().is_none_or(|sent| sent.elapsed() > Duration::from_millis(500));
+        if due && !heard() {
+            last.set(Some(Instant::now()));
+            send(pid, signal);
+        }
+        heard()
+    });
+}
+
 /// Every signal that is sent to init from outside reaches the program.
 fn handed_on(place: Place) {
     let run = quiet(place, ["pid", "run", "--init", "--", "sh", "-c", LISTENS]);
@@ -120,12 +135,11 @@ fn handed_on(place: Place) {
         Signal::SIGPWR,
     ];
     for signal in signals {
-        send(init, signal);
         let name = &signal.as_str()[3..];
-        until(name, || said(&run).lines().any(|line| line == name));
+        insist(init, signal, name, || said(&run).lines().any(|line| line == name));
     }
     send(init, Signal::SIGKILL);
-    let status = wait(&mut first, Duration::from_secs(5)).expect("it ends");
+    let status = wait(&mut first, LONG).expect("it ends");
     assert_eq!(run.look(status).code, 137);
 }
 
@@ -136,8 +150,9 @@ fn handed_on_by_everybody(place: Place) {
         let run = quiet(place, words).args(["sh", "-c", script]);
         let mut first = run.start();
         until("it is ready", || said(&run).contains("ready"));
-        send(first.id() as i32, Signal::SIGTERM);
-        let status = wait(&mut first, Duration::from_secs(5)).expect("it ends");
+        let ours = first.id() as i32;
+        insist(ours, Signal::SIGTERM, "caught", || said(&run).contains("caught"));
+        let status = wait(&mut first, LONG).expect("it ends");
         let ran = run.look(status);
         assert_eq!((ran.code, ran.stdout.as_str()), (3, "ready\ncaught\n"), "{words:?}");
     }
@@ -156,7 +171,7 @@ fn not_handed_on_without_init(place: Place) {
     let mut first = run.start();
     named(&run, "sleep");
     send(first.id() as i32, Signal::SIGTERM);
-    let status = wait(&mut first, Duration::from_secs(5)).expect("with an init it ends");
+    let status = wait(&mut first, LONG).expect("with an init it ends");
     assert_eq!(run.look(status).code, 143);
 }
 
@@ -173,7 +188,7 @@ fn stopped_and_continued(place: Place) {
     let init = parent(program);
     send(init, Signal::SIGTSTP);
     until("the program is stopped", || field(program, "State:").starts_with('T'));
-    assert_eq!(field(init, "State:"), "S (sleeping)");
+    until("init goes on looking after it", || field(init, "State:").starts_with('S'));
     send(init, Signal::SIGCONT);
     until("it goes on", || field(program, "State:").starts_with('S'));
     let _ = first.kill();
