@@ -91,6 +91,7 @@ impl Api {
             }
         }
     }
+    // ANCHOR_END: read_only
 
     /// Makes one mount read-only.
     pub(crate) fn make_read_only(self, mount: &Place, why: &'static str) -> Result<()> {
@@ -108,7 +109,6 @@ impl Api {
             }
         }
     }
-    // ANCHOR_END: read_only
 }
 
 /// A remount changes one mount and says *all* of its options: the ones that are left out go, or, where

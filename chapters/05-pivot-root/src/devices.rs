@@ -52,6 +52,7 @@ fn show(api: Api, dev: &Place, name: &str, numbers: (u64, u64)) -> Result<()> {
     let place = dev.new_file(name)?;
     api.bind(&source, &place, "show the machine's door, where we may not make one")
 }
+// ANCHOR_END: make
 
 /// The machine's own node. What bears its name may be something else, and whoever could put it
 /// there would have it mounted into our root.
@@ -67,7 +68,6 @@ pub(crate) fn machine(name: &str, (major, minor): (u64, u64)) -> Result<PathBuf>
         ))),
     }
 }
-// ANCHOR_END: make
 
 /// Makes the links.
 pub(crate) fn link(dev: &Place) -> Result<()> {

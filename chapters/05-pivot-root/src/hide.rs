@@ -38,6 +38,7 @@ pub(crate) fn mask(api: Api, root: &Place, paths: &[PathBuf]) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: mask
 
 /// Keeps everybody from writing at and below these paths.
 pub(crate) fn protect(api: Api, root: &Place, paths: &[PathBuf]) -> Result<()> {
@@ -49,7 +50,6 @@ pub(crate) fn protect(api: Api, root: &Place, paths: &[PathBuf]) -> Result<()> {
     }
     Ok(())
 }
-// ANCHOR_END: mask
 
 /// The path from the root on: `openat2` takes both forms, and in a trace this one says more.
 fn inside(path: &Path) -> &Path {

@@ -38,7 +38,6 @@ impl Place {
         fs::metadata(self.path()).is_ok_and(|metadata| metadata.is_dir())
     }
 
-    // ANCHOR: find
     /// What a program in there will find at this path: links count, and cannot lead out. None if there
     /// is nothing.
     pub(crate) fn find(&self, path: &Path, why: &'static str) -> Result<Option<Place>> {
@@ -50,6 +49,13 @@ impl Place {
         }
     }
 
+    /// An empty file right in here, to mount a device on.
+    pub(crate) fn new_file(&self, name: &str) -> Result<Place> {
+        create(&self.path().join(name), b"", 0o666, "have a file to mount a device on")?;
+        self.ordinary(name)
+    }
+
+    // ANCHOR: mount_point
     /// A directory right in here to mount on, made if it is missing. A link of that name is refused:
     /// who made it knows why, and we do not.
     pub(crate) fn mount_point(&self, name: &str) -> Result<Place> {
@@ -64,12 +70,6 @@ impl Place {
         self.ordinary(name)
     }
 
-    /// An empty file right in here, to mount a device on.
-    pub(crate) fn new_file(&self, name: &str) -> Result<Place> {
-        create(&self.path().join(name), b"", 0o666, "have a file to mount a device on")?;
-        self.ordinary(name)
-    }
-
     fn ordinary(&self, name: &str) -> Result<Place> {
         let why = "mean this one and no other, without leaving the root";
         let place = Place(openat2_in_root(self.as_fd(), Path::new(name), why)?);
@@ -77,7 +77,7 @@ impl Place {
         let (expected, found) = (self.true_path()?.join(name), place.true_path()?);
         if found == expected { Ok(place) } else { Err(refuse_link(name, &found)) }
     }
-    // ANCHOR_END: find
+    // ANCHOR_END: mount_point
 }
 
 fn refuse_link(name: &str, to: &Path) -> Error {

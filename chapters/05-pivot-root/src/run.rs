@@ -15,6 +15,8 @@ use crate::{Api, Run, devices, hide};
 
 const CLOSED: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
+const PRIVATE: MsFlags = MsFlags::MS_REC.union(MsFlags::MS_PRIVATE);
+
 // ANCHOR: file_systems
 const PROC: FileSystem = FileSystem { kind: "proc", source: "proc", data: &[], flags: CLOSED };
 const SYS: FileSystem = FileSystem {
@@ -54,8 +56,7 @@ pub(crate) fn run(wanted: &Run) -> Result<Status> {
     run_inside(for_a_root(), |_| {
         // Not to be left out: what follows would happen to the machine.
         step_giving("make private", || {
-            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-            mount_change(Path::new("/"), private, "keep our mounts to ourselves")
+            mount_change(Path::new("/"), PRIVATE, "keep our mounts to ourselves")
         })?;
         let directory = wanted.rootfs.clone().map_or_else(make_root, Ok)?;
         step("bind itself", || {
@@ -107,6 +108,7 @@ fn furnish(api: Api, root: &Place) -> Result<()> {
         api.mount(&DEV, &root.mount_point("dev")?, "have a place for devices alone")?;
         root.mount_point("dev")
     })?;
+    // ANCHOR_END: furnish
     step("make devices", || devices::make(api, &dev))?;
     step("mount pts", || {
         let why = "have terminals of our own, numbered from 0";
@@ -121,7 +123,6 @@ fn furnish(api: Api, root: &Place) -> Result<()> {
     })?;
     step("link descriptors", || devices::link(&dev))
 }
-// ANCHOR_END: furnish
 
 fn restrict(wanted: &Run, root: &Place) -> Result<()> {
     if !wanted.mask.is_empty() {
