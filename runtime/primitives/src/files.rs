@@ -144,7 +144,7 @@ pub fn link_fd(file: BorrowedFd<'_>, name: &Path, why: &'static str) -> Result<(
 /// - since: Linux 5.6
 /// - ENOENT: there is no such file below the directory
 /// - ELOOP: too many symbolic links on the way, or one of the kernel's magic links
-/// - EAGAIN: somebody renamed a directory on the way: try again
+/// - EAGAIN: somebody mounted or renamed something each time that we have tried
 #[track_caller]
 pub fn openat2_in_root(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> Result<OwnedFd> {
     let how = crate::args::fields([
@@ -154,9 +154,19 @@ pub fn openat2_in_root(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> 
     perform(call!("openat2" as "openat2_in_root", root, path, how), why, || {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).map_err(from_rustix)
+        for _ in 1..TRIES {
+            let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
+            if !matches!(found, Err(rustix::io::Errno::AGAIN)) {
+                return found.map_err(from_rustix);
+            }
+        }
+        Err(Errno::EAGAIN)
     })
 }
+
+/// How often a path is looked up that goes up by `..`: the kernel gives up when anybody on the machine
+/// has mounted or renamed something meanwhile, and asks to be asked again.
+const TRIES: u32 = 128;
 
 /// Makes a directory with these permission bits.
 ///

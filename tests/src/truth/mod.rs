@@ -109,8 +109,10 @@ fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> 
 /// The next call that the record can be about: what needs no record and has another name is passed.
 fn next(expectation: &Expected, list: &mut VecDeque<Syscall>) -> Result<Syscall, String> {
     while let Some(call) = list.pop_front() {
-        // A signal came between; the kernel makes the same call again by itself.
-        if only_looks(&call) || call.result.starts_with("? ERESTART") {
+        // A signal came between, and the kernel makes the same call again by itself; or it has asked to
+        // be asked again.
+        let again = call.name == "openat2" && call.errno() == Some("EAGAIN");
+        if only_looks(&call) || again || call.result.starts_with("? ERESTART") {
             continue;
         }
         if expectation.names.contains(&call.name.as_str()) && expectation.is_meant(&call) {

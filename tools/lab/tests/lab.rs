@@ -65,14 +65,14 @@ fn processes_with(text: &str) -> usize {
     lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
 }
 
-/// Waits up to five seconds for the keeper to clean up after a `lab` that was killed.
+/// Waits up to twenty seconds for the keeper to clean up after a `lab` that was killed.
 fn assert_nothing_left(temporary: &Path) {
     let name = temporary.to_str().expect("the path is text");
     let left = || {
         let files = fs::read_dir(temporary).expect("the directory is there").count();
         (files, processes_with(name))
     };
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while left() != (0, 0) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }

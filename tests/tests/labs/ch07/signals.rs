@@ -119,7 +119,9 @@ fn insist(pid: i32, signal: Signal, what: &str, heard: impl Fn() -> bool) {
 
 /// Every signal that is sent to init from outside reaches the program.
 fn handed_on(place: Place) {
-    let run = quiet(place, ["pid", "run", "--init", "--", "sh", "-c", LISTENS]);
+    // What was ignored before a shell started, as under nohup, it cannot listen to.
+    let run = quiet(place, ["pid", "run", "--init", "--", "sh", "-c", LISTENS])
+        .under(["env", "--default-signal"]);
     let mut first = run.start();
     until("it is ready", || said(&run).contains("ready"));
     let init = child(first.id() as i32);
