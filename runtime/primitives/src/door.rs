@@ -86,9 +86,10 @@ fn accept(door: BorrowedFd<'_>) -> std::result::Result<Line, Errno> {
         match nix::sys::socket::accept4(door.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
             Err(Errno::EINTR | Errno::ECONNABORTED) => {}
             Err(errno) => return Err(errno),
-            // SAFETY: the kernel has just opened this descriptor for us, nobody else has it.
             Ok(fd) => {
-                return out_of_the_way(unsafe { OwnedFd::from_raw_fd(fd) }).map(Line::from_fd);
+                // SAFETY: the kernel has just opened this descriptor for us, nobody else has it.
+                let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+                return out_of_the_way(fd).map(Line::from_fd);
             }
         }
     }
