@@ -1,6 +1,6 @@
 //! What would be done?
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 use bundle::Reading;
 use primitives::{Error, Result, Status};
@@ -9,7 +9,7 @@ use crate::telling;
 
 /// In the order in which it would be done, a line for each thing.
 pub(crate) fn print_text(reading: &Reading) -> Result<Status> {
-    print(&telling::text(&reading.plan))?;
+    crate::print(&telling::text(&reading.plan))?;
     remarks(reading)
 }
 
@@ -17,17 +17,8 @@ pub(crate) fn print_text(reading: &Reading) -> Result<Status> {
 pub(crate) fn print_json(reading: &Reading) -> Result<Status> {
     let json = serde_json::to_string_pretty(&reading.plan)
         .map_err(|error| Error::Unusable(format!("the plan: {error}")))?;
-    print(&format!("{json}\n"))?;
+    crate::print(&format!("{json}\n"))?;
     remarks(reading)
-}
-
-fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::Unusable(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Beside the plan, so that a program that reads it does not stumble over them.

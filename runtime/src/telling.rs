@@ -56,6 +56,28 @@ pub(crate) fn line(about: &str, what: impl std::fmt::Display) -> String {
     format!("{about:<12} {what}").trim_end().to_string()
 }
 
+/// A table with columns as wide as their widest entry and three blanks, at least twelve, as Go's
+/// tabwriter has them in runc.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let widest = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        (widest + 3).max(12)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let mut line = String::new();
+        for (column, entry) in row.iter().enumerate() {
+            match column + 1 == N {
+                true => line.push_str(entry),
+                false => line.push_str(&format!("{entry:<0$}", widths[column])),
+            }
+        }
+        line.push('\n');
+        line
+    };
+    rows.iter().map(line).collect()
+}
+
 fn kind_name(kind: Kind) -> String {
     format!("{kind:?}").to_lowercase()
 }

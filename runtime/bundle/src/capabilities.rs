@@ -62,6 +62,11 @@ impl Capability {
         u8::try_from(number).ok().map(Capability)
     }
 
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Capability> {
+        (0..).take(NAMES.len()).map(Capability)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         NAMES[usize::from(self.0)]

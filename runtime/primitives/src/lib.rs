@@ -40,6 +40,7 @@ mod shared;
 mod signals;
 mod spawn;
 mod successor;
+mod timestamp;
 mod wait;
 mod window;
 
@@ -99,10 +100,10 @@ pub use notify::{
 };
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
-    prctl_clear_pdeathsig, prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig,
-    setsid, started_and_ended,
+    pidfd_send_signal_number, prctl_clear_pdeathsig, prctl_set_child_subreaper,
+    prctl_set_no_new_privs, prctl_set_pdeathsig, setsid, started_and_ended,
 };
-pub use program::{become_program, become_program_behind, own_environment, run, run_ending_with};
+pub use program::{become_program, become_program_behind, own_environment, run, run_logged};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
 pub use seccomp::{
@@ -110,5 +111,7 @@ pub use seccomp::{
     seccomp_set_mode_filter,
 };
 pub use spawn::{Birth, Child, fork, spawn};
+pub use timestamp::now;
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
+pub use window::out::say;
 pub use window::{Form, WindowArgs, open as watch};

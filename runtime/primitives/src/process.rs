@@ -50,13 +50,30 @@ pub fn pidfd_open(pid: Pid, why: &'static str) -> Result<OwnedFd> {
 #[track_caller]
 pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal, why: &'static str) -> Result<()> {
     let call = call!("pidfd_send_signal", pidfd, signal, Word("NULL"), Word("0"));
-    perform(call, why, || {
-        let info: *const libc::siginfo_t = std::ptr::null();
-        let (fd, number) = (pidfd.as_raw_fd(), signal as i32);
-        // SAFETY: a null siginfo asks for the one that kill(2) would make; nothing else is a pointer.
-        let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, info, 0) };
-        Errno::result(done).map(drop)
-    })
+    perform(call, why, || send_signal(pidfd, signal as i32))
+}
+
+/// As [`pidfd_send_signal`], for a signal that may have no name: the real-time signals, 34 to 64.
+#[track_caller]
+pub fn pidfd_send_signal_number(
+    pidfd: BorrowedFd<'_>,
+    signal: i32,
+    why: &'static str,
+) -> Result<()> {
+    if let Ok(signal) = Signal::try_from(signal) {
+        return pidfd_send_signal(pidfd, signal, why);
+    }
+    let shown = Arg::Word(format!("SIGRT_{}", signal - 32));
+    let call = call!("pidfd_send_signal", pidfd, shown, Word("NULL"), Word("0"));
+    perform(call, why, || send_signal(pidfd, signal))
+}
+
+fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> std::result::Result<(), Errno> {
+    let info: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: a null siginfo asks for the one that kill(2) would make; nothing else is a pointer.
+    let done =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0) };
+    Errno::result(done).map(drop)
 }
 
 /// Asks for a signal when the parent ends, so that this process does not outlive it.

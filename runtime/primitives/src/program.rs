@@ -21,28 +21,56 @@ pub fn run<Cli: Parser>(
     window: impl FnOnce(&Cli) -> &WindowArgs,
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
-    run_ending_with(OWN_FAILURE, form, window, body)
-}
-
-/// As [`run`], for a program whose callers look for another exit code when its own work fails.
-pub fn run_ending_with<Cli: Parser>(
-    own_failure: u8,
-    form: Form,
-    window: impl FnOnce(&Cli) -> &WindowArgs,
-    body: impl FnOnce(&Cli) -> Result<Status>,
-) -> ExitCode {
     crate::process::die_of_closed_pipes();
     let (cli, args) = match parse(std::env::args_os(), window) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            let asked_for_help = !error.use_stderr();
-            let _ = error.print();
-            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(own_failure) };
-        }
+        Err(error) => return unreadable(&error, OWN_FAILURE),
     };
     let result = window::open(&args, form).and_then(|()| body(&cli));
     window::close(result.is_ok());
-    conclude(result, own_failure)
+    match result {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) => {
+            window::out::say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// As [`run`], for a program that keeps a log. `adjust` may turn flags of the program into flags of the
+/// window; `failed` is told of an error before it is shown, and says which exit code it has. A command
+/// line that cannot be read has exit code 1.
+pub fn run_logged<Cli: Parser>(
+    form: Form,
+    window: impl FnOnce(&Cli) -> &WindowArgs,
+    adjust: impl FnOnce(&Cli, &mut WindowArgs),
+    body: impl FnOnce(&Cli) -> Result<Status>,
+    failed: impl FnOnce(&Cli, &Error) -> u8,
+) -> ExitCode {
+    const UNREADABLE: u8 = 1;
+    crate::process::die_of_closed_pipes();
+    let (cli, mut args) = match parse(std::env::args_os(), window) {
+        Ok(parsed) => parsed,
+        Err(error) => return unreadable(&error, UNREADABLE),
+    };
+    adjust(&cli, &mut args);
+    let result = window::open(&args, form).and_then(|()| body(&cli));
+    window::close(result.is_ok());
+    match result {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) => {
+            let code = failed(&cli, &error);
+            window::out::say(&format!("error: {error}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Help that was asked for is no failure.
+fn unreadable(error: &clap::Error, own_failure: u8) -> ExitCode {
+    let asked_for_help = !error.use_stderr();
+    let _ = error.print();
+    if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(own_failure) }
 }
 
 /// The command line, and what it says to the window.
@@ -76,19 +104,6 @@ fn with_the_window(command: Command) -> Command {
         let inner = WindowArgs::augment_args(inner).mut_args(|arg| arg.global(false));
         with_the_window(inner)
     })
-}
-
-fn conclude(result: Result<Status>, own_failure: u8) -> ExitCode {
-    match result {
-        Ok(status) => ExitCode::from(status.code()),
-        Err(error) => {
-            window::out::say(&format!("error: {error}"));
-            ExitCode::from(match error.exit_code() {
-                OWN_FAILURE => own_failure,
-                code => code,
-            })
-        }
-    }
 }
 
 /// This process's environment, as [`crate::execve`] takes it.

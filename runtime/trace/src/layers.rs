@@ -7,7 +7,7 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::{Pretty, current, json};
+use crate::{Pretty, current, json, log};
 
 /// Prints each event as a person reads it.
 pub struct PrettyLayer<W> {
@@ -51,6 +51,31 @@ impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for JsonLayer<W> {
             let Ok(mut out) = self.out.lock() else { return };
             let mut line = json::line(event);
             line.push('\n');
+            send(&mut *out, &line);
+        });
+    }
+}
+
+/// Writes each event as a line of a container runtime's log ([`log`]).
+pub struct LogLayer<W> {
+    out: Mutex<W>,
+    line: fn(&str, &str, &str) -> String,
+    now: fn() -> String,
+}
+
+impl<W: Write> LogLayer<W> {
+    /// A layer that writes to `out`, each event in the form of `line`: [`log::text`] or [`log::json`].
+    /// `now` says what time it is.
+    pub fn new(out: W, line: fn(&str, &str, &str) -> String, now: fn() -> String) -> Self {
+        LogLayer { out: Mutex::new(out), line, now }
+    }
+}
+
+impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for LogLayer<W> {
+    fn on_event(&self, _event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        current(|event| {
+            let Ok(mut out) = self.out.lock() else { return };
+            let line = (self.line)("debug", &log::message(event), &(self.now)());
             send(&mut *out, &line);
         });
     }

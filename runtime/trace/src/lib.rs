@@ -14,6 +14,7 @@ pub mod golden;
 pub mod json;
 mod kin;
 pub mod layers;
+pub mod log;
 pub mod order;
 mod pretty;
 mod record;

@@ -88,4 +88,17 @@ pub enum Form {
     Json,
     /// Not at all
     Off,
+    /// As lines of a container runtime's log, added to the file
+    #[value(skip)]
+    LogText,
+    /// As such lines in JSON, added to the file
+    #[value(skip)]
+    LogJson,
+}
+
+impl Form {
+    /// Whether it is a log, which others write to as well.
+    pub(crate) fn is_log(self) -> bool {
+        matches!(self, Form::LogText | Form::LogJson)
+    }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use trace::layers::{JsonLayer, PrettyLayer};
+use trace::layers::{JsonLayer, LogLayer, PrettyLayer};
 use trace::{Pretty, Style};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -20,13 +20,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::cards;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result};
+use crate::timestamp;
 use crate::window::args::{Form, WindowArgs};
 
 /// Sets up what is shown and where.
 pub(crate) fn show(args: &WindowArgs, form: Form) -> Result<()> {
     let out = match &args.trace_file {
         _ if form == Form::Off => return Ok(()),
-        Some(path) => trace_file(path)?,
+        Some(path) => trace_file(path, form)?,
         None => standard_error()?,
     };
     let explain = args.explain.then_some(cards::explain as trace::Explain);
@@ -36,6 +37,8 @@ pub(crate) fn show(args: &WindowArgs, form: Form) -> Result<()> {
     };
     let layer = match form {
         Form::Json => JsonLayer::new(out).boxed(),
+        Form::LogText => LogLayer::new(out, trace::log::text, timestamp::now).boxed(),
+        Form::LogJson => LogLayer::new(out, trace::log::json, timestamp::now).boxed(),
         Form::Pretty | Form::Off => PrettyLayer::new(Pretty::new(style), out).boxed(),
     };
     let only_ours = Targets::new().with_target("porthole", tracing::Level::INFO);
@@ -44,11 +47,16 @@ pub(crate) fn show(args: &WindowArgs, form: Form) -> Result<()> {
         .map_err(|_| Error::Unusable("this program has opened the window already".to_string()))
 }
 
-fn trace_file(path: &Path) -> Result<TraceOut> {
+fn trace_file(path: &Path, form: Form) -> Result<TraceOut> {
     let unusable = |e: &dyn std::fmt::Display| {
         Error::Unusable(format!("--trace-file {}: {e}", path.display()))
     };
-    let file = File::create(path).map_err(|e| unusable(&e))?;
+    let mut options = File::options();
+    match form.is_log() {
+        true => options.create(true).append(true),
+        false => options.create(true).write(true).truncate(true),
+    };
+    let file = options.open(path).map_err(|e| unusable(&e))?;
     let high = out_of_the_way(file.into()).map_err(|e| unusable(&e))?;
     Ok(TraceOut(high.into()))
 }
@@ -115,7 +123,7 @@ fn nobody_reads(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Prints a line on standard error, if there is anybody to read it.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     if !nobody_reads(io::stderr().as_fd()) {
         eprintln!("{line}");
     }

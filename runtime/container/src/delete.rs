@@ -1,0 +1,124 @@
+//! How is nothing left of a container?
+//!
+//! What has to go is what was written down before it was there, so it does not matter how far the
+//! command came that made the container, nor how far an earlier `delete` came.
+
+use bundle::Plan;
+use primitives::{Error, Pid, Result, Signal, clean_up, step_giving};
+
+use crate::hooks;
+use crate::state::{self, Status};
+use crate::store::{Container, Folder, Id, Known, Remembered, Store};
+
+// ANCHOR: delete
+/// Takes a container away that has ended; with `force` also one that has not, which is killed first,
+/// and also when there is none.
+///
+/// # Errors
+/// It has not ended; or something of it could not be removed, and then it can be deleted again.
+pub fn delete(store: &Store, id: &Id, force: bool) -> Result<()> {
+    let mut folder = match store.folder(id) {
+        Ok(folder) => folder,
+        Err(_) if force => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if force {
+        stop_who_makes_it(&folder)?;
+    }
+    folder.lock()?;
+    let Ok(container) = store.find(id) else {
+        // It was killed before it could write anything down, and so before it had done anything.
+        return step_giving("forget the container", || folder.remove());
+    };
+    refuse_to_delete(&container, force)?;
+    let plan = container.plan().ok().filter(|_| container.remembered.hooks_to_come);
+    take_away_with(&folder, &container.remembered, plan.as_ref())
+}
+// ANCHOR_END: delete
+
+fn refuse_to_delete(container: &Container, force: bool) -> Result<()> {
+    let status = container.status();
+    match status {
+        _ if force => Ok(()),
+        // As in runc: what never ran may go without being asked twice.
+        Status::Stopped | Status::Created => Ok(()),
+        status => {
+            let id = &container.remembered.id;
+            let word = status.word();
+            let text = format!("cannot delete container {id} that is not stopped: {word}");
+            Err(Error::Unusable(text))
+        }
+    }
+}
+
+/// A command that is making the container, or removing it, and has perhaps been at it for ever.
+fn stop_who_makes_it(folder: &Folder) -> Result<()> {
+    const PATIENCE: u32 = 1000;
+    let Some(pid) = folder.locked_by() else { return Ok(()) };
+    step_giving("stop who is at work on it", || {
+        clean_up::kill(pid, Signal::SIGKILL, "have nobody make what is being removed")
+    })?;
+    for _ in 0..PATIENCE {
+        if folder.locked_by() != Some(pid) {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Err(Error::Unusable(format!("process {pid} works on the container and cannot be killed")))
+}
+
+/// For whoever made it, or failed to: nothing of it stays.
+pub(crate) fn take_away(
+    folder: &Folder,
+    remembered: Option<&Remembered>,
+    plan: &Plan,
+) -> Result<()> {
+    match remembered {
+        Some(remembered) => take_away_with(folder, remembered, Some(plan)),
+        None => folder.remove(),
+    }
+}
+
+// ANCHOR: take_away
+fn take_away_with(folder: &Folder, remembered: &Remembered, plan: Option<&Plan>) -> Result<()> {
+    if let Some(init) = remembered.init.filter(Known::lives) {
+        step_giving("end its first process", || end(init))?;
+    }
+    remembered.cgroups.remove()?;
+    if let Some(plan) = plan {
+        run_poststop(remembered, plan)?;
+    }
+    step_giving("forget the container", || folder.remove())
+}
+// ANCHOR_END: take_away
+
+fn end(init: Known) -> Result<()> {
+    const PATIENCE: u32 = 10_000;
+    let pid: Pid = init.pid();
+    clean_up::kill(pid, Signal::SIGKILL, "end it, and with it all in its pid namespace")?;
+    for round in 0..PATIENCE {
+        if !init.lives() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_micros(if round < 100 { 100 } else { 1000 }));
+    }
+    Err(Error::Unusable(format!("process {pid} of the container does not end")))
+}
+
+/// runtime.md, "Lifecycle": after the container is destroyed. What fails there is told, and changes
+/// nothing.
+fn run_poststop(remembered: &Remembered, plan: &Plan) -> Result<()> {
+    if plan.hooks.poststop.is_empty() {
+        return Ok(());
+    }
+    let Remembered { id, bundle, annotations, .. } = remembered;
+    let told = state::for_hooks(id, Status::Stopped, 0, bundle, annotations);
+    step_giving("run the poststop hooks", || {
+        for hook in &plan.hooks.poststop {
+            if let Err(error) = hooks::run(std::slice::from_ref(hook), &told) {
+                primitives::say(&format!("warning: {error}"));
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,170 @@
+//! What does the container's first process do, from its birth to its program?
+//!
+//! One list. Up to the door it is still a part of the runtime, and nothing of the container's own has
+//! run in it; behind the door it becomes less and less, and at last another program.
+
+use bundle::{Kind, Origin, Plan};
+use primitives::{
+    Door, Namespaces, Result, Signal, ToParent, prctl_clear_pdeathsig, set_link_up, setdomainname,
+    sethostname, setresgid, setresuid, setsid, step, step_giving, unshare,
+};
+
+use crate::cgroup::Cgroups;
+use crate::process::{self, Ready};
+use crate::root::{self, Sources, Way};
+use crate::state::{self, Status};
+use crate::wanted::Wanted;
+use crate::{hooks, join, terminal};
+
+/// The meeting points with the process that makes the container.
+pub(crate) const MOUNTED: &str = "mounted";
+pub(crate) const READY: &str = "ready";
+
+/// What the first process takes along from before its birth.
+pub(crate) struct Luggage<'a> {
+    pub(crate) wanted: &'a Wanted<'a>,
+    pub(crate) cgroups: &'a Cgroups,
+    pub(crate) sources: Sources,
+    pub(crate) ready: Ready,
+    /// Where it waits to be started; none when its parent will start it.
+    pub(crate) door: Option<Door>,
+}
+
+// ANCHOR: live
+/// The list of the first process; it returns only when something was refused.
+pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
+    let Luggage { wanted, cgroups, sources, ready, door } = luggage;
+    let plan = wanted.plan;
+    join::own_place(plan, cgroups)?;
+    become_root(parent, plan)?;
+    step("die with whoever makes the container", || {
+        parent.tie(Signal::SIGKILL, "never be left half-made")
+    })?;
+    step_giving("lead a session", || setsid("have no terminal but a new one"))?;
+    join::session_keyring(wanted)?;
+    switch_loopback_on(plan)?;
+    build_root(parent, wanted, cgroups, sources)?;
+    name_the_machine(plan)?;
+    process::set_kernel_parameters(plan)?;
+    process::settle(plan)?;
+    let program = process::find_program(&plan.process)?;
+    step_giving("say that all is ready", || {
+        parent.arrive(READY, "have our limits set, and be written down as ready")?;
+        parent.wait("not run before the container may be started")
+    })?;
+    step_giving("live on without who made it", || {
+        prctl_clear_pdeathsig("outlive the command that made the container")
+    })?;
+    let starter = door.map(Door::wait).transpose()?;
+    become_program(starter.as_ref().unwrap_or(parent), wanted, ready, program)
+}
+// ANCHOR_END: live
+
+// ANCHOR: become
+/// Behind the door: the last rights go, and then the program comes.
+fn become_program(
+    _starter: &ToParent,
+    wanted: &Wanted<'_>,
+    ready: Ready,
+    program: process::Program,
+) -> Result<u8> {
+    let plan = wanted.plan;
+    let filter = process::shed(&plan.process, ready)?;
+    if !plan.hooks.start_container.is_empty() {
+        step("run the startContainer hooks", || {
+            hooks::run(&plan.hooks.start_container, &told(wanted, Status::Created))
+        })?;
+    }
+    process::execve(&plan.process, program, filter, wanted.options.preserve_fds)
+}
+// ANCHOR_END: become
+
+/// Waits until its ids mean something, and takes on those that own the new namespaces.
+fn become_root(parent: &ToParent, plan: &Plan) -> Result<()> {
+    if !plan.namespaces.makes(Kind::User) {
+        return Ok(());
+    }
+    step_giving("wait for the ids", || parent.wait("be nobody no longer"))?;
+    let first = |ranges: &[bundle::IdRange]| {
+        let zero = ranges.iter().any(|range| range.inside == 0);
+        if zero { 0 } else { ranges.first().map_or(0, |range| range.inside) }
+    };
+    let (uid, gid) = (first(&plan.id_maps.uids), first(&plan.id_maps.gids));
+    step_giving("be root in there", || {
+        setresgid(gid, "make files as a group that is known in there")?;
+        setresuid(uid, "make files as a user who is known in there")
+    })
+}
+
+fn switch_loopback_on(plan: &Plan) -> Result<()> {
+    match plan.namespaces.makes(Kind::Network) {
+        true => step("switch the loopback device on", || {
+            set_link_up("lo", "let programs reach 127.0.0.1, as everywhere")
+        }),
+        false => Ok(()),
+    }
+}
+
+// ANCHOR: root
+/// From the host's view of files to the container's own.
+fn build_root(
+    parent: &ToParent,
+    wanted: &Wanted<'_>,
+    cgroups: &Cgroups,
+    sources: Sources,
+) -> Result<()> {
+    let plan = wanted.plan;
+    let way = if wanted.options.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
+    root::cut_mount_ties(plan)?;
+    let new_root = root::stand_up(plan)?;
+    root::mount_all(&new_root, plan, sources, cgroups)?;
+    root::make_devices(&new_root, plan)?;
+    terminal::give_to_parent(&new_root, plan, parent)?;
+    if has_hooks_on_the_host(plan) {
+        step_giving("wait for the host's hooks", || {
+            parent.arrive(MOUNTED, "let programs of the host change what was mounted")?;
+            parent.wait("not go on before they have ended")
+        })?;
+    }
+    if !plan.hooks.create_container.is_empty() {
+        step("run the createContainer hooks", || {
+            hooks::run(&plan.hooks.create_container, &told(wanted, Status::Creating))
+        })?;
+    }
+    root::enter(new_root, plan, way)?;
+    root::finish(plan)
+}
+// ANCHOR_END: root
+
+/// Whether the parent has programs to run between the mounts and the pivot.
+pub(crate) fn has_hooks_on_the_host(plan: &Plan) -> bool {
+    !plan.hooks.prestart.is_empty() || !plan.hooks.create_runtime.is_empty()
+}
+
+fn name_the_machine(plan: &Plan) -> Result<()> {
+    if let Some(name) = &plan.hostname {
+        step("name the machine", || sethostname(name, "be somebody of its own"))?;
+    }
+    if let Some(name) = &plan.domainname {
+        step("name its domain", || setdomainname(name, "say which NIS domain it is in"))?;
+    }
+    Ok(())
+}
+
+/// The state that hooks inside are told, with the number that the process has in there.
+fn told(wanted: &Wanted<'_>, status: Status) -> String {
+    let plan = wanted.plan;
+    let pid = primitives::getpid().as_raw();
+    state::for_hooks(&wanted.id, status, pid, &plan.bundle, &plan.annotations)
+}
+
+/// Whether a cgroup namespace must be left to the process itself: one made at its birth would begin
+/// at the cgroup of its parent.
+pub(crate) fn unshare_cgroup(plan: &Plan) -> Result<()> {
+    if *plan.namespaces.origin(Kind::Cgroup) != Origin::New {
+        return Ok(());
+    }
+    step("see its own cgroup as the first one", || {
+        unshare(Namespaces::CLONE_NEWCGROUP, "hide the host's cgroups")
+    })
+}
