@@ -32,15 +32,19 @@ mod mount;
 mod names;
 mod namespaces;
 mod notify;
+mod patience;
+mod persona;
 mod process;
 mod program;
 mod rlimit;
+mod scheduling;
 mod seccomp;
 mod shared;
 mod signals;
 mod spawn;
 mod successor;
 mod timestamp;
+mod untrusted;
 mod wait;
 mod window;
 
@@ -92,11 +96,16 @@ pub use namespaces::{
 pub use nix::errno::Errno;
 pub use nix::mount::{MntFlags, MsFlags};
 pub use nix::sys::signal::Signal;
+pub use nix::sys::stat::FileStat;
 pub use nix::unistd::{Pid, getpid, getppid};
 pub use notify::{
     Notification, Reply, SystemCall, await_notification, seccomp_hand_over_listener,
     seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass, seccomp_notif_recv,
     seccomp_notif_send,
+};
+pub use persona::{
+    Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
+    personality, prctl_forget_pdeathsig, prctl_set_dumpable, write_oom_score_adj,
 };
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
@@ -106,12 +115,19 @@ pub use process::{
 pub use program::{become_program, become_program_behind, own_environment, run, run_logged};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
+pub use scheduling::{
+    IoUrgency, MemoryFlags, MemoryMode, Policy, SchedAttr, SchedFlags, ioprio_set,
+    sched_setaffinity, sched_setattr, set_mempolicy,
+};
 pub use seccomp::{
     FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
     seccomp_set_mode_filter,
 };
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
+pub use untrusted::{
+    current_directory, fchown, is_terminal, may_execute, read_untrusted, stat_of, write_own_proc,
+};
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;
 pub use window::{Form, WindowArgs, open as watch};

@@ -1,0 +1,166 @@
+//! What happens to which number?
+
+use bundle::{Action, Condition, Rule, Seccomp};
+
+use super::arch::{Arch, X32_BIT};
+use super::calls;
+use super::multiplexed;
+
+/// What a filter answers: `SECCOMP_RET_…` in `linux/seccomp.h`.
+pub(super) const KILL_PROCESS: u32 = 0x8000_0000;
+const ERRNO: u32 = 0x0005_0000;
+const ENOSYS: u32 = 38;
+
+/// The numbers from `first` to the next range.
+#[derive(Debug)]
+pub(super) struct Range<'a> {
+    pub(super) first: u32,
+    pub(super) leaf: Leaf<'a>,
+}
+
+/// What happens to a call: the first alternative that holds decides.
+#[derive(Debug, PartialEq)]
+pub(super) struct Leaf<'a> {
+    pub(super) alternatives: Vec<Alternative<'a>>,
+    pub(super) otherwise: u32,
+}
+
+/// An answer, if all conditions hold; at most one about each argument.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Alternative<'a> {
+    pub(super) conditions: &'a [Condition],
+    pub(super) answer: u32,
+}
+
+/// A rule about a number.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    number: u32,
+    conditions: &'a [Condition],
+    answer: u32,
+}
+
+/// Everything from 0 to the last number, in rising order.
+pub(super) fn ranges(seccomp: &Seccomp, arch: Arch, x32: bool) -> Vec<Range<'_>> {
+    let mut ranges = Vec::with_capacity(64);
+    fill(&mut ranges, 0, Calls::of(seccomp, arch, Arch::number), seccomp);
+    if arch.has_x32 && x32 {
+        fill(&mut ranges, X32_BIT, Calls::of(seccomp, arch, Arch::x32_number), seccomp);
+    } else if arch.has_x32 {
+        push(&mut ranges, X32_BIT, always(KILL_PROCESS));
+        // Not a call: what a tracer puts in place of one that shall not happen.
+        push(&mut ranges, u32::MAX, always(code(seccomp.default_action)));
+    }
+    ranges
+}
+
+/// The rules of a profile that are about calls of one architecture.
+struct Calls<'a> {
+    /// By number, and in their order where that is the same.
+    entries: Vec<Entry<'a>>,
+    /// The last call that the profile knows.
+    last: Option<u32>,
+}
+
+impl<'a> Calls<'a> {
+    fn of(
+        seccomp: &'a Seccomp,
+        arch: Arch,
+        number: fn(Arch, &str, &[u32; 5]) -> Option<u32>,
+    ) -> Calls<'a> {
+        let default = code(seccomp.default_action);
+        let mut calls = Calls { entries: Vec::with_capacity(512), last: None };
+        for rule in &seccomp.rules {
+            let answer = code(rule.action);
+            for name in &rule.names {
+                let found = calls::numbers(name);
+                let Some(number) = found.and_then(|numbers| number(arch, name, numbers)) else {
+                    continue;
+                };
+                calls.last = calls.last.max(Some(number));
+                if answer == default {
+                    continue;
+                }
+                calls.entries.push(Entry { number, conditions: &rule.conditions, answer });
+                calls.entries.extend(multiplexed(arch, name, rule, answer));
+            }
+        }
+        calls.entries.sort_by_key(|entry| entry.number);
+        calls
+    }
+}
+
+/// The same call by its other door, where the architecture has one.
+fn multiplexed<'a>(arch: Arch, name: &str, rule: &Rule, answer: u32) -> Option<Entry<'a>> {
+    let behind = arch.multiplexes.then(|| multiplexed::behind(name, rule)).flatten()?;
+    Some(Entry { number: behind.number, conditions: behind.conditions, answer })
+}
+
+/// The ranges from `first` on.
+fn fill<'a>(ranges: &mut Vec<Range<'a>>, first: u32, calls: Calls<'a>, seccomp: &Seccomp) {
+    let otherwise = code(seccomp.default_action);
+    let mut next = first;
+    for same in calls.entries.chunk_by(|one, other| one.number == other.number) {
+        let number = same[0].number;
+        if next < number {
+            push(ranges, next, always(otherwise));
+        }
+        push(ranges, number, leaf(same, otherwise));
+        next = number + 1;
+    }
+    push(ranges, next, always(otherwise));
+    if let Some(last) = calls.last.filter(|_| refuses_unknown(seccomp.default_action)) {
+        push(ranges, last + 1, always(ERRNO | ENOSYS));
+    }
+}
+
+/// Whether a call that the profile does not name may not be made, and is not said to be missing.
+fn refuses_unknown(action: Action) -> bool {
+    // A tracer can say of itself which calls there are.
+    !matches!(action, Action::Allow | Action::Log | Action::Trace(_))
+}
+
+/// Adds a range, which ends the one before it. Two that are decided alike are one.
+fn push<'a>(ranges: &mut Vec<Range<'a>>, first: u32, leaf: Leaf<'a>) {
+    if ranges.last().is_some_and(|last| last.first == first) {
+        ranges.pop();
+    }
+    if ranges.last().is_none_or(|last| last.leaf != leaf) {
+        ranges.push(Range { first, leaf });
+    }
+}
+
+fn always(answer: u32) -> Leaf<'static> {
+    Leaf { alternatives: Vec::new(), otherwise: answer }
+}
+
+/// What all rules about one call come to.
+fn leaf<'a>(entries: &[Entry<'a>], otherwise: u32) -> Leaf<'a> {
+    let unconditional = entries.iter().find(|entry| entry.conditions.is_empty());
+    let conditional = entries.iter().filter(|entry| !entry.conditions.is_empty());
+    let alternatives = conditional.flat_map(alternatives).collect();
+    Leaf { alternatives, otherwise: unconditional.map_or(otherwise, |entry| entry.answer) }
+}
+
+/// All conditions at once; each for itself where two are about the same argument.
+fn alternatives<'a>(entry: &Entry<'a>) -> Vec<Alternative<'a>> {
+    let all = entry.conditions;
+    let again = |at: usize| all[..at].iter().any(|other| other.argument == all[at].argument);
+    let size = if (0..all.len()).any(again) { 1 } else { all.len() };
+    let some = all.chunks(size);
+    some.map(|conditions| Alternative { conditions, answer: entry.answer }).collect()
+}
+
+/// An action, as a filter answers it.
+pub(super) fn code(action: Action) -> u32 {
+    match action {
+        Action::Allow => 0x7fff_0000,
+        Action::Errno(errno) => ERRNO | u32::from(errno),
+        Action::KillThread => 0,
+        Action::KillProcess => KILL_PROCESS,
+        Action::Log => 0x7ffc_0000,
+        Action::Notify => 0x7fc0_0000,
+        Action::Trace(number) => 0x7ff0_0000 | u32::from(number),
+        Action::Trap => 0x0003_0000,
+    }
+}

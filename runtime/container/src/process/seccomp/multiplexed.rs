@@ -1,0 +1,66 @@
+//! Two calls of 32-bit x86 are doors to many: `socketcall` and `ipc`, whose first argument says which
+//! one is meant.
+//!
+//! A rule about `socket` that said nothing about them would be half a rule.
+
+use bundle::{Condition, Operator, Rule};
+
+/// A call by its other door.
+pub(super) struct Behind {
+    pub(super) number: u32,
+    pub(super) conditions: &'static [Condition],
+}
+
+/// The other door of a call. A rule that looks at arguments does not fit there: they lie in memory,
+/// where a filter cannot look. libseccomp leaves them out as well.
+pub(super) fn behind(name: &str, rule: &Rule) -> Option<Behind> {
+    if !rule.conditions.is_empty() {
+        return None;
+    }
+    let (_, number, conditions) = BEHIND.iter().find(|(known, ..)| *known == name)?;
+    Some(Behind { number: *number, conditions })
+}
+
+const SOCKETCALL: u32 = 102;
+const IPC: u32 = 117;
+
+/// The upper half of the word is a version, which the kernel takes apart from the rest.
+const fn one_of(number: u64) -> Condition {
+    Condition { argument: 0, operator: Operator::MaskedEqual, value: 0xffff, second: number }
+}
+
+/// `linux/net.h` and `linux/ipc.h`.
+static BEHIND: [(&str, u32, [Condition; 1]); 32] = [
+    ("socket", SOCKETCALL, [one_of(1)]),
+    ("bind", SOCKETCALL, [one_of(2)]),
+    ("connect", SOCKETCALL, [one_of(3)]),
+    ("listen", SOCKETCALL, [one_of(4)]),
+    ("accept", SOCKETCALL, [one_of(5)]),
+    ("getsockname", SOCKETCALL, [one_of(6)]),
+    ("getpeername", SOCKETCALL, [one_of(7)]),
+    ("socketpair", SOCKETCALL, [one_of(8)]),
+    ("send", SOCKETCALL, [one_of(9)]),
+    ("recv", SOCKETCALL, [one_of(10)]),
+    ("sendto", SOCKETCALL, [one_of(11)]),
+    ("recvfrom", SOCKETCALL, [one_of(12)]),
+    ("shutdown", SOCKETCALL, [one_of(13)]),
+    ("setsockopt", SOCKETCALL, [one_of(14)]),
+    ("getsockopt", SOCKETCALL, [one_of(15)]),
+    ("sendmsg", SOCKETCALL, [one_of(16)]),
+    ("recvmsg", SOCKETCALL, [one_of(17)]),
+    ("accept4", SOCKETCALL, [one_of(18)]),
+    ("recvmmsg", SOCKETCALL, [one_of(19)]),
+    ("sendmmsg", SOCKETCALL, [one_of(20)]),
+    ("semop", IPC, [one_of(1)]),
+    ("semget", IPC, [one_of(2)]),
+    ("semctl", IPC, [one_of(3)]),
+    ("semtimedop", IPC, [one_of(4)]),
+    ("msgsnd", IPC, [one_of(11)]),
+    ("msgrcv", IPC, [one_of(12)]),
+    ("msgget", IPC, [one_of(13)]),
+    ("msgctl", IPC, [one_of(14)]),
+    ("shmat", IPC, [one_of(21)]),
+    ("shmdt", IPC, [one_of(22)]),
+    ("shmget", IPC, [one_of(23)]),
+    ("shmctl", IPC, [one_of(24)]),
+];

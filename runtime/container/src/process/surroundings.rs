@@ -1,0 +1,86 @@
+//! What does the process find around it, besides files?
+
+use bundle::{MemoryPolicy, Personality};
+use primitives::{
+    Errno, Error, Keyring, MemoryFlags, MemoryMode, Persona, Result, keyctl_join_session_keyring,
+    keyctl_setperm, keyring_permissions, personality, set_mempolicy, step,
+};
+
+/// Who has to find a container's keyring when another process joins the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The same user, as all are in one user namespace.
+    SameUser,
+    /// Another one to the kernel: the container has a user namespace of its own.
+    Anybody,
+}
+
+/// Joins the container's session keyring, so that keys of whoever started the runtime are out of
+/// reach. It is named after the container, so who comes later (`exec`) joins the same one.
+///
+/// It is a fence beside the wall: where the kernel has no keyrings, or this user may have no more of
+/// them, the container goes without, as in runc.
+///
+/// # Errors
+/// Those of keyctl(2) that say something else.
+pub fn join_session_keyring(id: &str, whose: Whose) -> Result<()> {
+    step("join a session keyring", || {
+        let name = format!("_ses.{id}");
+        match keyctl_join_session_keyring(&name, "leave the keys of whoever started the runtime") {
+            Ok(keyring) => let_be_found(keyring, whose),
+            Err(error) if goes_without(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    })
+}
+
+fn goes_without(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT))
+}
+
+fn let_be_found(keyring: Keyring, whose: Whose) -> Result<()> {
+    // The search bits of keyctl(2): of the user, of all others.
+    let search = match whose {
+        Whose::SameUser => 0x08_0000,
+        Whose::Anybody => 0x08,
+    };
+    let Ok(now) = keyring_permissions(keyring) else {
+        return Ok(());
+    };
+    if now & search == search {
+        return Ok(());
+    }
+    keyctl_setperm(keyring, now | search, "let processes that join the container find it")
+}
+
+/// Takes on another Linux.
+///
+/// # Errors
+/// Those of personality(2).
+pub fn take_on_persona(wanted: Personality) -> Result<()> {
+    let persona = match wanted {
+        Personality::Linux => Persona::Linux,
+        Personality::Linux32 => Persona::Linux32,
+    };
+    step("take on a personality", || {
+        personality(persona, "let programs believe that they run on this Linux")
+    })
+}
+
+/// Chooses the nodes on which memory is taken.
+///
+/// # Errors
+/// Those of set_mempolicy(2).
+pub fn choose_memory(wanted: &MemoryPolicy) -> Result<()> {
+    step("choose memory nodes", || {
+        let named = wanted.flags.iter().filter_map(|name| MemoryFlags::from_name(name));
+        let mode = MemoryMode::new(&wanted.mode, named.collect()).ok_or_else(|| {
+            Error::Unusable(format!("this runtime does not know the memory policy {}", wanted.mode))
+        })?;
+        set_mempolicy(
+            mode,
+            wanted.nodes.ranges(),
+            "keep the process's memory where it was asked for",
+        )
+    })
+}
