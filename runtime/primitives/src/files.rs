@@ -166,7 +166,7 @@ pub fn openat2_in_root(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> 
 
 /// How often a path is looked up that goes up by `..`: the kernel gives up when anybody on the machine
 /// has mounted or renamed something meanwhile, and asks to be asked again.
-const TRIES: u32 = 128;
+pub(crate) const TRIES: u32 = 128;
 
 /// Makes a directory with these permission bits.
 ///

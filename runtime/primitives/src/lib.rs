@@ -10,6 +10,7 @@
 //! Nothing outside this crate names `nix`, `libc` or `unsafe`, or has an effect on the machine.
 
 mod args;
+mod beneath;
 mod capabilities;
 pub mod cards;
 mod cgroup;
@@ -29,6 +30,7 @@ mod line;
 mod links;
 mod metadata;
 mod mount;
+mod mount_tree;
 mod names;
 mod namespaces;
 mod notify;
@@ -49,6 +51,10 @@ mod wait;
 mod window;
 
 pub use args::{ToArg, Word};
+pub use beneath::{
+    FileKind, Seen, fchownat, is_on_procfs, last_words, link_target, look_at, mkdirat, mknodat,
+    openat2_itself, openat2_without_links, symlinkat, unlinkat,
+};
 pub use capabilities::{
     Capabilities, CapabilitySets, CapabilityState, SecureBits, capabilities_of, capset,
     own_securebits, prctl_cap_ambient_clear_all, prctl_cap_ambient_raise, prctl_capbset_drop,
@@ -87,6 +93,9 @@ pub use mount::{
     Recursive, chroot, fsconfig_create, fsconfig_flag, fsconfig_set, fsmount, fsopen, mount_bind,
     mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_onto,
     open_tree, pivot_root, umount,
+};
+pub use mount_tree::{
+    MountChange, fsconfig_reconfigure, fspick, mount_setattr_to, open_tree_copy, open_tree_of,
 };
 pub use names::{hostname, setdomainname, sethostname};
 pub use namespaces::{

@@ -1,1 +1,51 @@
-//! (under construction)
+//! How does a container get a root of its own, and how does nobody get out through it?
+//!
+//! In the order of the calls: [`open_sources`] in the parent; in the child [`cut_mount_ties`],
+//! [`stand_up`], [`mount_all`], [`make_devices`], [`enter`], [`finish`].
+//!
+//! What is in the root was made by somebody else, who may be an enemy. So no path in it is ever put
+//! together from strings: it is looked up by the kernel with the root as its limit ([`Root::place`]),
+//! and mounts are attached to what was found, whatever happens to its name meanwhile.
+
+mod attributes;
+mod cgroup_mounts;
+mod devices;
+mod enter;
+mod file_systems;
+mod guarded;
+mod mounts;
+mod place;
+mod sources;
+mod stand;
+
+use std::path::Path;
+
+use primitives::{Errno, Error};
+
+pub use cgroup_mounts::{Hierarchy, Inside};
+pub use devices::make_devices;
+pub use enter::{Way, enter};
+pub use guarded::finish;
+pub use mounts::mount_all;
+pub use place::{Place, Root};
+pub use sources::{Sources, open_sources};
+pub use stand::{cut_mount_ties, stand_up};
+
+/// Adds to a refusal which path of the container it is about: descriptors are only numbers.
+fn about(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Request(mut refusal) => {
+            refusal.request = format!("{} for {}", refusal.request, path.display());
+            Error::Request(refusal)
+        }
+        other => other,
+    }
+}
+
+/// The kernel's answer, when it was the kernel's: what the window says in its place is none.
+fn answer(error: &Error) -> Option<Errno> {
+    match error {
+        Error::Request(refusal) if !refusal.here => Some(refusal.errno),
+        _ => None,
+    }
+}

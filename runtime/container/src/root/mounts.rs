@@ -1,0 +1,163 @@
+//! How does everything that the plan lists come to its place?
+//!
+//! Each mount is made first, attached nowhere, with all its attributes; then it is laid onto its place
+//! in one moment. Nobody sees a mount that is not read-only yet.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use bundle::{Flag, Kind, Mount, Namespaces, Plan, What};
+use primitives::{
+    Error, FileKind, Recursive, Result, is_on_procfs, look_at, move_mount_onto, open_tree_copy,
+    step,
+};
+
+use super::about;
+use super::attributes::{apply, apply_recursive, change, propagate};
+use super::cgroup_mounts::{self, Inside};
+use super::file_systems;
+use super::place::{Place, Root, refused};
+use super::sources::Sources;
+
+/// Mounts what the plan lists, in the order of the list.
+///
+/// # Errors
+/// Each names the destination.
+pub fn mount_all(root: &Root, plan: &Plan, mut sources: Sources, cgroups: &Inside) -> Result<()> {
+    if plan.mounts.is_empty() {
+        return Ok(());
+    }
+    step("mount what the configuration lists", || {
+        for (index, mount) in plan.mounts.iter().enumerate() {
+            let source = sources.take(index);
+            let context = Context { root, plan, cgroups };
+            context.mount(mount, source).map_err(|error| about(&mount.destination, error))?;
+        }
+        Ok(())
+    })
+}
+
+/// What every mount needs to know.
+pub(super) struct Context<'a> {
+    pub(super) root: &'a Root,
+    pub(super) plan: &'a Plan,
+    pub(super) cgroups: &'a Inside,
+}
+
+impl Context<'_> {
+    fn mount(&self, mount: &Mount, source: Option<OwnedFd>) -> Result<()> {
+        if mount.set.contains(&Flag::Remount) {
+            return file_systems::remount(self.root, mount);
+        }
+        match &mount.what {
+            What::FileSystem { kind, source } => file_systems::mount(self, mount, kind, source),
+            What::Cgroup => cgroup_mounts::mount(self, mount),
+            What::Bind { source: path, recursive } => {
+                let recursive = if *recursive { Recursive::Yes } else { Recursive::No };
+                let why = "have a copy of what is bound, which is attached nowhere yet";
+                let tree = match source {
+                    Some(tree) => tree,
+                    None => open_tree_copy(path, recursive, why)?,
+                };
+                self.bind(mount, &tree)
+            }
+        }
+    }
+
+    /// Attaches a copy of something of the host.
+    pub(super) fn bind(&self, mount: &Mount, tree: &OwnedFd) -> Result<()> {
+        let destination = mount.destination.as_path();
+        let seen = look_at(tree.as_fd()).map_err(|error| refused(destination, error))?;
+        let place = match seen.kind {
+            FileKind::Directory => directory(self.root, destination)?,
+            _ => self.root.make_file(destination)?,
+        };
+        let shows_processes = || is_on_procfs(tree.as_fd()).unwrap_or(false);
+        check_what_is_hidden(destination, &place, shows_processes)?;
+        let why = "have it as the configuration says before anybody sees it";
+        let now = if is_filled_later(mount) { &without_read_only(mount) } else { mount };
+        apply(tree.as_fd(), change(&now.set, &now.cleared), Recursive::No, why)?;
+        attach(tree.as_fd(), &place, mount)
+    }
+
+    /// Whether the container has a user namespace of its own, where some file systems are forbidden.
+    pub(super) fn is_in_a_user_namespace(&self) -> bool {
+        !namespaces(self.plan).inherits(Kind::User)
+    }
+}
+
+fn namespaces(plan: &Plan) -> &Namespaces {
+    &plan.namespaces
+}
+
+/// Lays a mount that is attached nowhere onto its place, and says with whom it shares.
+pub(super) fn attach(tree: BorrowedFd<'_>, place: &Place, mount: &Mount) -> Result<()> {
+    apply_recursive(tree, mount)?;
+    move_mount_onto(tree, place.as_fd(), "lay it onto its place")?;
+    propagate(tree, &mount.propagation)
+}
+
+/// The place for something that is a directory. Those of `/proc` and `/sys` must be what they seem.
+pub(super) fn directory(root: &Root, destination: &Path) -> Result<Place> {
+    match destination == Path::new("/proc") || destination == Path::new("/sys") {
+        true => root.make_directory_without_links(destination),
+        false => root.make_directory(destination),
+    }
+}
+
+/// Files of `/proc` that may be covered, as in runc: those that tell programs how large their machine
+/// is (lxcfs shows others), and two that checkpoints and cryptography want.
+const MAY_BE_COVERED: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+/// Refuses what would stand in for something in `/proc`. This runtime itself writes there later, and
+/// who chose what it finds would choose what it writes to (CVE-2019-16884, CVE-2025-52881).
+pub(super) fn check_what_is_hidden(
+    destination: &Path,
+    place: &Place,
+    shows_processes: impl FnOnce() -> bool,
+) -> Result<()> {
+    let lies_there = destination.starts_with("/proc");
+    if !lies_there && !is_on_procfs(place.as_fd()).map_err(|error| refused(destination, error))? {
+        return Ok(());
+    }
+    if destination == Path::new("/proc") {
+        return match shows_processes() {
+            true => Ok(()),
+            false => Err(not_over(destination, "only proc itself may be mounted there")),
+        };
+    }
+    match MAY_BE_COVERED.iter().any(|path| destination == Path::new(path)) {
+        true => Ok(()),
+        false => Err(not_over(destination, "it lies in /proc, where programs trust the kernel")),
+    }
+}
+
+fn not_over(destination: &Path, why: &str) -> Error {
+    Error::Unusable(format!("nothing can be mounted over {}: {why}", destination.display()))
+}
+
+/// Whether it becomes read-only only at the end: devices and links are still made in `/dev`, and
+/// directories to mount on in a tmpfs.
+pub(super) fn is_filled_later(mount: &Mount) -> bool {
+    let tmpfs = matches!(&mount.what, What::FileSystem { kind, .. } if kind == "tmpfs");
+    mount.set.contains(&Flag::ReadOnly)
+        && !mount.set.contains(&Flag::Remount)
+        && (tmpfs || mount.destination == Path::new("/dev"))
+}
+
+pub(super) fn without_read_only(mount: &Mount) -> Mount {
+    let mut mount = mount.clone();
+    mount.set.remove(&Flag::ReadOnly);
+    mount
+}
