@@ -4,21 +4,23 @@
 //! cleaned up is written down before it is there; what fails is cleaned up at once.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use bundle::{Kind, Plan, Terminal};
 use primitives::{
-    Birth, Child, Door, Helper, IdMap, Pid, Result, Status as Ended, deny_setgroups, own_ids,
-    run_map_helper, spawn, step, step_giving, write_gid_map, write_uid_map,
+    Birth, Child, Door, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
+    deny_setgroups, own_ids, rename, run_map_helper, spawn, step, step_giving, write_gid_map, write_uid_map,
 };
 
 use crate::cgroup::Cgroups;
 use crate::init::{self, Luggage};
-use crate::process::{self, Ready};
+use crate::hooks::{self, Moment};
+use crate::process::{self, Inherited, Ready};
 use crate::root::{self, Sources};
 use crate::state::{self, Status};
 use crate::store::{Folder, Known, Remembered, Store};
-use crate::wanted::Wanted;
-use crate::{delete, hooks, join, start, terminal};
+use crate::wanted::{Options, Wanted};
+use crate::{delete, join, start, terminal};
 
 /// A container that is made, and whose process this one has not let go yet.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ fn bring_up(
     starter: Starter,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
-    root::check(plan)?;
+    let inherited = process::inherited(wanted.options.preserve_fds)?;
     let ready = process::prepare(&plan.process, plan.seccomp.as_ref())?;
     step_giving("write down what will be there", || {
         folder.keep_config(wanted.config)?;
@@ -122,7 +124,7 @@ fn bring_up(
         Starter::This => None,
     };
     let sources = root::open_sources(plan)?;
-    let mut init = make_init(wanted, &remembered.cgroups, sources, ready, door)?;
+    let mut init = make_init(wanted, &remembered.cgroups, (sources, ready, inherited, door))?;
     step_giving("write down who it is", || {
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
@@ -137,12 +139,11 @@ fn bring_up(
         init.meet(init::READY, "not say that it is there before it is")
     })?;
     process::set_from_outside(init.pid(), &plan.process)?;
+    let Options { pid_file, pidfd_socket, .. } = &wanted.options;
+    tell_engines(&init, pid_file.as_deref(), pidfd_socket.as_deref())?;
+    step_giving("let it be seen", || folder.show_door(starter == Starter::Another))?;
     if starter == Starter::Another {
-        tell_engines(&init, wanted)?;
-        step_giving("let others start it", || folder.show_door())?;
         step_giving("let it wait at the door", || init.release("have it outlive this command"))?;
-    } else {
-        tell_engines(&init, wanted)?;
     }
     Ok((init, master))
 }
@@ -174,12 +175,10 @@ fn lay_door(folder: &Folder) -> Result<Door> {
 fn make_init(
     wanted: &Wanted<'_>,
     cgroups: &Cgroups,
-    sources: Sources,
-    ready: Ready,
-    door: Option<Door>,
+    (sources, ready, inherited, door): (Sources, Ready, Inherited, Option<Door>),
 ) -> Result<Child> {
     let plan = wanted.plan;
-    let luggage = Luggage { wanted, cgroups, sources, ready, door };
+    let luggage = Luggage { wanted, cgroups, sources, ready, inherited, door };
     let directory = cgroups.birth_place()?;
     let cgroup = directory.as_ref().map(AsFd::as_fd);
     if !join::needs_one_ahead(plan) {
@@ -235,16 +234,7 @@ fn receive_terminal(init: &mut Child, wanted: &Wanted<'_>) -> Result<Option<Owne
     if wanted.plan.process.terminal == Terminal::None {
         return Ok(None);
     }
-    let master = step_giving("take its terminal", || {
-        init.receive_fd("have the side of it that people sit at")
-    })?;
-    match &wanted.options.console_socket {
-        None => Ok(Some(master)),
-        Some(socket) => {
-            step_giving("hand its terminal over", || terminal::send(master.as_fd(), socket))?;
-            Ok(None)
-        }
-    }
+    terminal::take(init, wanted.options.console_socket.as_deref())
 }
 
 /// runtime.md, "Lifecycle": prestart, then createRuntime, after the environment is there and before the
@@ -259,20 +249,32 @@ fn run_hooks_on_the_host(init: &mut Child, wanted: &Wanted<'_>) -> Result<()> {
     })?;
     let pid = init.pid().as_raw();
     let told = state::for_hooks(&wanted.id, Status::Creating, pid, &plan.bundle, &plan.annotations);
-    step("run the host's hooks", || {
-        hooks::run(&plan.hooks.prestart, &told)?;
-        hooks::run(&plan.hooks.create_runtime, &told)
-    })?;
+    hooks::run(Moment::Prestart, &plan.hooks.prestart, &told)?;
+    hooks::run(Moment::CreateRuntime, &plan.hooks.create_runtime, &told)?;
     step_giving("let it go on after the hooks", || init.release("have it enter its root"))
 }
 
-/// What engines wait for.
-fn tell_engines(init: &Child, wanted: &Wanted<'_>) -> Result<()> {
-    if let Some(path) = &wanted.options.pid_file {
-        step("write the pid file", || process::write_pid_file(path, init.pid()))?;
+/// What engines wait for: the process's number, and a descriptor of it.
+pub(crate) fn tell_engines(
+    child: &Child,
+    pid_file: Option<&Path>,
+    pidfd_socket: Option<&Path>,
+) -> Result<()> {
+    if let Some(path) = pid_file {
+        step("write the pid file", || write_pid_file(path, child.pid()))?;
     }
-    if let (Some(path), Some(pidfd)) = (&wanted.options.pidfd_socket, init.pidfd()) {
+    if let (Some(path), Some(pidfd)) = (pidfd_socket, child.pidfd()) {
         step("send the pidfd", || terminal::send(pidfd, path))?;
     }
     Ok(())
+}
+
+/// Engines look for the file until it is there, and must not find half a number.
+fn write_pid_file(path: &Path, pid: Pid) -> Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    let new = path.with_file_name(hidden);
+    create_durably(&new, pid.to_string().as_bytes(), 0o644, "have the whole number in a file")?;
+    rename(&new, path, "let it be found in one moment")
 }

@@ -6,7 +6,7 @@
 use bundle::Plan;
 use primitives::{Error, Pid, Result, Signal, clean_up, step_giving};
 
-use crate::hooks;
+use crate::hooks::{self, Moment};
 use crate::state::{self, Status};
 use crate::store::{Container, Folder, Id, Known, Remembered, Store};
 
@@ -85,8 +85,8 @@ fn take_away_with(folder: &Folder, remembered: &Remembered, plan: Option<&Plan>)
         step_giving("end its first process", || end(init))?;
     }
     remembered.cgroups.remove()?;
-    if let Some(plan) = plan {
-        run_poststop(remembered, plan)?;
+    if let Some(plan) = plan.filter(|_| remembered.init.is_some()) {
+        run_poststop(remembered, plan);
     }
     step_giving("forget the container", || folder.remove())
 }
@@ -107,18 +107,10 @@ fn end(init: Known) -> Result<()> {
 
 /// runtime.md, "Lifecycle": after the container is destroyed. What fails there is told, and changes
 /// nothing.
-fn run_poststop(remembered: &Remembered, plan: &Plan) -> Result<()> {
-    if plan.hooks.poststop.is_empty() {
-        return Ok(());
-    }
+fn run_poststop(remembered: &Remembered, plan: &Plan) {
     let Remembered { id, bundle, annotations, .. } = remembered;
     let told = state::for_hooks(id, Status::Stopped, 0, bundle, annotations);
-    step_giving("run the poststop hooks", || {
-        for hook in &plan.hooks.poststop {
-            if let Err(error) = hooks::run(std::slice::from_ref(hook), &told) {
-                primitives::say(&format!("warning: {error}"));
-            }
-        }
-        Ok(())
-    })
+    for error in hooks::run_all(Moment::Poststop, &plan.hooks.poststop, &told) {
+        primitives::say(&format!("warning: {error}"));
+    }
 }

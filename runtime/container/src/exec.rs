@@ -13,11 +13,11 @@ use primitives::{
 };
 
 use crate::cgroup::Cgroups;
-use crate::process::{self, Ready};
+use crate::process::{self, Inherited, Ready, Whose};
 use crate::root::Root;
 use crate::state::Status;
 use crate::store::{Container, Id, Known, Store};
-use crate::{init, join, terminal};
+use crate::{create, init, join, terminal};
 
 /// A program that shall run in a container.
 #[derive(Clone, Debug)]
@@ -50,6 +50,7 @@ struct Luggage<'a> {
     init: BorrowedFd<'a>,
     cgroups: &'a Cgroups,
     ready: Ready,
+    inherited: Inherited,
 }
 
 // ANCHOR: exec
@@ -61,11 +62,12 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
     let container = store.find(id)?;
     let known = running(&container, wanted)?;
     let plan = container.plan()?;
+    let inherited = process::inherited(wanted.preserve_fds)?;
     let ready = process::prepare(wanted.process, plan.seccomp.as_ref())?;
     let cgroups = container.remembered.cgroups.below(&wanted.cgroups)?;
     let pidfd = step_giving("find its first process", || hold(known))?;
     let luggage =
-        Luggage { wanted, plan: &plan, id, init: pidfd.as_fd(), cgroups: &cgroups, ready };
+        Luggage { wanted, plan: &plan, id, init: pidfd.as_fd(), cgroups: &cgroups, ready, inherited };
     let mut child = step_giving("make a process in there", || make(luggage))?;
     let mut master = receive_terminal(&mut child, wanted)?;
     step_giving("wait until it is ready", || {
@@ -132,19 +134,18 @@ fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
 }
 
 fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
-    let Luggage { wanted, plan, id, ready, .. } = luggage;
+    let Luggage { wanted, plan, id, ready, inherited, .. } = luggage;
     init::take_on_first_ids(plan)?;
     step("die with whoever makes it", || parent.tie(Signal::SIGKILL, "never be left half-made"))?;
     step_giving("lead a session", || setsid("have no terminal but a new one"))?;
     if !wanted.no_new_keyring {
-        process::join_session_keyring(id.as_str())?;
+        process::join_session_keyring(id.as_str(), Whose::Anybody)?;
     }
     if wanted.process.terminal != Terminal::None {
         let root = Root::of_this_process()?;
         terminal::give_to_parent(&root, wanted.process, parent)?;
     }
-    process::settle(plan, wanted.process)?;
-    let program = process::find_program(wanted.process)?;
+    init::settle(plan)?;
     step_giving("say that all is ready", || {
         parent.arrive(init::READY, "have our limits set")?;
         parent.wait("not run before they are")
@@ -152,8 +153,10 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     step_giving("live on without who made it", || {
         prctl_clear_pdeathsig("outlive the command that made it")
     })?;
-    let filter = process::shed(wanted.process, ready)?;
-    process::execve(wanted.process, program, filter, wanted.preserve_fds)
+    process::go_to_cwd(wanted.process)?;
+    process::become_user(wanted.process, &ready)?;
+    process::look_around(wanted.process)?;
+    match process::execute(wanted.process, ready, &inherited)? {}
 }
 // ANCHOR_END: live
 
@@ -171,5 +174,5 @@ fn receive_terminal(child: &mut Child, wanted: &Exec<'_>) -> Result<Option<Owned
 }
 
 fn tell_engines(child: &Child, wanted: &Exec<'_>) -> Result<()> {
-    process::tell_engines(child, wanted.pid_file.as_deref(), wanted.pidfd_socket.as_deref())
+    create::tell_engines(child, wanted.pid_file.as_deref(), wanted.pidfd_socket.as_deref())
 }

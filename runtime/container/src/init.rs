@@ -10,11 +10,12 @@ use primitives::{
 };
 
 use crate::cgroup::Cgroups;
-use crate::process::{self, Ready};
+use crate::hooks::{self, Moment};
+use crate::process::{self, Inherited, Ready, Whose};
 use crate::root::{self, Sources, Way};
 use crate::state::{self, Status};
 use crate::wanted::Wanted;
-use crate::{hooks, join, terminal};
+use crate::{join, sysctl, terminal};
 
 /// The meeting points with the process that makes the container.
 pub(crate) const MOUNTED: &str = "mounted";
@@ -26,6 +27,7 @@ pub(crate) struct Luggage<'a> {
     pub(crate) cgroups: &'a Cgroups,
     pub(crate) sources: Sources,
     pub(crate) ready: Ready,
+    pub(crate) inherited: Inherited,
     /// Where it waits to be started; none when its parent will start it.
     pub(crate) door: Option<Door>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Luggage<'a> {
 // ANCHOR: live
 /// The list of the first process; it returns only when something was refused.
 pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
-    let Luggage { wanted, cgroups, sources, ready, door } = luggage;
+    let Luggage { wanted, cgroups, sources, ready, inherited, door } = luggage;
     let plan = wanted.plan;
     join::own_place(plan, cgroups)?;
     become_root(parent, plan)?;
@@ -41,13 +43,14 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         parent.tie(Signal::SIGKILL, "never be left half-made")
     })?;
     step_giving("lead a session", || setsid("have no terminal but a new one"))?;
-    join::session_keyring(wanted)?;
+    if !wanted.options.no_new_keyring {
+        process::join_session_keyring(wanted.id.as_str(), Whose::Anybody)?;
+    }
     switch_loopback_on(plan)?;
     build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
-    process::set_kernel_parameters(plan)?;
-    process::settle(plan)?;
-    let program = process::find_program(&plan.process)?;
+    set_sysctls(plan)?;
+    settle(plan)?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
         parent.wait("not run before the container may be started")
@@ -56,7 +59,7 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
-    become_program(starter.as_ref().unwrap_or(parent), wanted, ready, program)
+    become_program(starter.as_ref().unwrap_or(parent), wanted, ready, &inherited)
 }
 // ANCHOR_END: live
 
@@ -66,27 +69,35 @@ fn become_program(
     _starter: &ToParent,
     wanted: &Wanted<'_>,
     ready: Ready,
-    program: process::Program,
+    inherited: &Inherited,
 ) -> Result<u8> {
     let plan = wanted.plan;
-    let filter = process::shed(&plan.process, ready)?;
-    if !plan.hooks.start_container.is_empty() {
-        step("run the startContainer hooks", || {
-            hooks::run(&plan.hooks.start_container, &told(wanted, Status::Created))
-        })?;
-    }
-    process::execve(&plan.process, program, filter, wanted.options.preserve_fds)
+    let process = &plan.process;
+    process::go_to_cwd(process)?;
+    process::become_user(process, &ready)?;
+    process::look_around(process)?;
+    let told = told(wanted, Status::Created);
+    hooks::run(Moment::StartContainer, &plan.hooks.start_container, &told)?;
+    match process::execute(process, ready, inherited)? {}
 }
 // ANCHOR_END: become
 
 /// Waits until its ids mean something, and takes on those that own the new namespaces.
 fn become_root(parent: &ToParent, plan: &Plan) -> Result<()> {
-    if !plan.namespaces.makes(Kind::User) {
+    if plan.namespaces.makes(Kind::User) {
+        step_giving("wait for the ids", || parent.wait("be nobody no longer"))?;
+    }
+    take_on_first_ids(plan)
+}
+
+/// In a user namespace, becomes who its namespaces and new files belong to.
+pub(crate) fn take_on_first_ids(plan: &Plan) -> Result<()> {
+    if plan.namespaces.inherits(Kind::User) {
         return Ok(());
     }
-    step_giving("wait for the ids", || parent.wait("be nobody no longer"))?;
     let first = |ranges: &[bundle::IdRange]| {
-        let zero = ranges.iter().any(|range| range.inside == 0);
+        // Where no maps are given the namespace was joined, and root in it is a good guess.
+        let zero = ranges.is_empty() || ranges.iter().any(|range| range.inside == 0);
         if zero { 0 } else { ranges.first().map_or(0, |range| range.inside) }
     };
     let (uid, gid) = (first(&plan.id_maps.uids), first(&plan.id_maps.gids));
@@ -117,21 +128,19 @@ fn build_root(
     let way = if wanted.options.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
     root::cut_mount_ties(plan)?;
     let new_root = root::stand_up(plan)?;
-    root::mount_all(&new_root, plan, sources, cgroups)?;
+    root::mount_all(&new_root, plan, sources, &cgroups.mounts_inside())?;
     root::make_devices(&new_root, plan)?;
-    terminal::give_to_parent(&new_root, plan, parent)?;
+    terminal::give_to_parent(&new_root, &plan.process, parent)?;
     if has_hooks_on_the_host(plan) {
         step_giving("wait for the host's hooks", || {
             parent.arrive(MOUNTED, "let programs of the host change what was mounted")?;
             parent.wait("not go on before they have ended")
         })?;
     }
-    if !plan.hooks.create_container.is_empty() {
-        step("run the createContainer hooks", || {
-            hooks::run(&plan.hooks.create_container, &told(wanted, Status::Creating))
-        })?;
-    }
+    let told = told(wanted, Status::Creating);
+    hooks::run(Moment::CreateContainer, &plan.hooks.create_container, &told)?;
     root::enter(new_root, plan, way)?;
+    process::make_cwd(&plan.process)?;
     root::finish(plan)
 }
 // ANCHOR_END: root
@@ -149,6 +158,26 @@ fn name_the_machine(plan: &Plan) -> Result<()> {
         step("name its domain", || setdomainname(name, "say which NIS domain it is in"))?;
     }
     Ok(())
+}
+
+/// Kernel parameters of the namespaces that the container has for itself.
+fn set_sysctls(plan: &Plan) -> Result<()> {
+    if plan.sysctls.is_empty() {
+        return Ok(());
+    }
+    step("set kernel parameters", || sysctl::set(plan))
+}
+
+/// What its programs find out about the kernel and about each other.
+pub(crate) fn settle(plan: &Plan) -> Result<()> {
+    process::take_on_labels(&plan.process)?;
+    if let Some(persona) = plan.personality {
+        process::take_on_persona(persona)?;
+    }
+    if let Some(policy) = &plan.memory_policy {
+        process::choose_memory(policy)?;
+    }
+    process::hide()
 }
 
 /// The state that hooks inside are told, with the number that the process has in there.

@@ -12,8 +12,6 @@ use primitives::{
 
 use crate::cgroup::Cgroups;
 use crate::init::{self, Luggage};
-use crate::process;
-use crate::wanted::Wanted;
 
 /// The kernel's name for a kind.
 pub(crate) fn kernel_name(kind: Kind) -> Namespaces {
@@ -52,6 +50,7 @@ pub(crate) fn needs_one_ahead(plan: &Plan) -> bool {
 /// The list of the process that goes ahead.
 pub(crate) fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let plan = luggage.wanted.plan;
+    luggage.cgroups.enter()?;
     join(plan, &KINDS)?;
     set_clocks(plan)?;
     step_giving("make the first process", || {
@@ -112,17 +111,10 @@ fn set_clocks(plan: &Plan) -> Result<()> {
 
 /// The first process finds its own cgroup and namespaces, as far as it was not born in them.
 pub(crate) fn own_place(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
-    cgroups.enter()?;
     if !needs_one_ahead(plan) {
+        cgroups.enter()?;
         join(plan, &[Kind::Network, Kind::Ipc, Kind::Uts, Kind::Mount, Kind::Cgroup])?;
     }
     init::unshare_cgroup(plan)
 }
 
-/// A session keyring of its own, so that keys of the host's session stay there.
-pub(crate) fn session_keyring(wanted: &Wanted<'_>) -> Result<()> {
-    match wanted.options.no_new_keyring {
-        true => Ok(()),
-        false => process::join_session_keyring(wanted.id.as_str()),
-    }
-}

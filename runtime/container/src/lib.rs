@@ -20,6 +20,7 @@ pub mod root;
 mod start;
 pub mod state;
 pub mod store;
+mod sysctl;
 pub mod terminal;
 mod wanted;
 

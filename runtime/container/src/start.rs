@@ -6,7 +6,7 @@ use bundle::Plan;
 use primitives::{Child, Error, Result, step_giving};
 
 use crate::create::Created;
-use crate::hooks;
+use crate::hooks::{self, Moment};
 use crate::state::{self, Status};
 use crate::store::{Container, Id, Remembered, Store};
 
@@ -61,11 +61,8 @@ fn tell_of_start(container: &Container) -> Result<()> {
 
 /// runtime.md, "Lifecycle", step 9.
 fn run_poststart(remembered: &Remembered, plan: &Plan) -> Result<()> {
-    if plan.hooks.poststart.is_empty() {
-        return Ok(());
-    }
     let pid = remembered.init.map_or(0, |init| init.pid);
     let Remembered { id, bundle, annotations, .. } = remembered;
     let told = state::for_hooks(id, Status::Running, pid, bundle, annotations);
-    step_giving("run the poststart hooks", || hooks::run(&plan.hooks.poststart, &told))
+    hooks::run(Moment::Poststart, &plan.hooks.poststart, &told)
 }

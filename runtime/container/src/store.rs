@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::Plan;
 use primitives::{
-    Error, Pid, Result, clean_up, create_durably, is_locked, lock_file, locked_by, mkdir,
+    Error, Pid, Result, clean_up, create, create_durably, is_locked, lock_file, locked_by, mkdir,
     open_path, rename, started_and_ended,
 };
 use serde::{Deserialize, Serialize};
@@ -267,10 +267,18 @@ impl Folder {
         DOOR
     }
 
-    /// From now on the container is there, and can be started.
-    pub(crate) fn show_door(&self) -> Result<()> {
+    /// From now on the container is there, and can be started where there is somebody behind a door.
+    pub(crate) fn show_door(&self, door: bool) -> Result<()> {
         let why = "say, in one moment, that all is ready";
-        rename(&self.path.join(DOOR_BEFORE), &self.path.join(DOOR), why)
+        match door {
+            true => rename(&self.path.join(DOOR_BEFORE), &self.path.join(DOOR), why),
+            false => create(&self.path.join(DOOR), b"", 0o600, why),
+        }
+    }
+
+    /// Lets others work on the container.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
     }
 
     /// Whether the container was made to the end.
@@ -305,6 +313,16 @@ pub struct Container {
 }
 
 impl Container {
+    /// The configuration that was kept, as it is written.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn config(&self) -> Result<Vec<u8>> {
+        let id = &self.remembered.id;
+        let unusable = |error| Error::Unusable(format!("container {id}: {CONFIG}: {error}"));
+        self.folder.config().map_err(unusable)
+    }
+
     /// What was asked for when it was made.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ mod names;
 mod namespaces;
 mod notify;
 mod patience;
+mod parting;
 mod persona;
 mod process;
 mod program;

@@ -11,7 +11,6 @@ use std::os::linux::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use trace::Arg;
 
@@ -19,12 +18,11 @@ use crate::args::{fields, flags};
 use crate::call;
 use crate::error::{Error, Failure, OWN_FAILURE, Result};
 use crate::exec;
-use crate::gate::{is_watched, perform, perform_for, rescue};
+use crate::gate::{is_watched, perform, perform_for};
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
 use crate::process;
-use crate::signals;
-use crate::wait::{self, Status, Waited};
+use crate::wait::{self, Status};
 use crate::window;
 
 /// `clone3` wants these two as they are; the constants of the same name in libc are 0.
@@ -337,24 +335,6 @@ impl Child {
         Ok(())
     }
 
-    /// Waits for the child's end and takes its exit status.
-    ///
-    /// # Errors
-    /// [`Error::Child`] with the child's own words when it could not do its part; the refusal when
-    /// waiting was refused, after which the child is ended.
-    #[track_caller]
-    pub fn finish(mut self, why: &'static str) -> Result<Status> {
-        // From here on this process does nothing but wait: signals are for whom it waits for.
-        let _signals = signals::are_for(self.pid);
-        self.watch_it_go()?;
-        self.reap(why)
-    }
-
-    /// Leaves the process to itself: it may end as it likes, and somebody else must take its status.
-    pub fn let_go(mut self) {
-        self.ended = Some(Status::Exited(0));
-    }
-
     /// The next message; `None` when the line is closed. A failure is an error, after the child's
     /// status was taken.
     fn hear(&mut self) -> Result<Option<Message>> {
@@ -397,37 +377,6 @@ impl Child {
                 Ok(None)
             }
         }
-    }
-
-    #[track_caller]
-    pub(crate) fn reap(&mut self, why: &'static str) -> Result<Status> {
-        if let Some(status) = self.ended {
-            return Ok(status);
-        }
-        let waited = match self.pidfd() {
-            Some(pidfd) => wait::wait_pidfd(pidfd, why)?,
-            None => wait::wait(self.pid, why)?,
-        };
-        let Waited { status, .. } = waited;
-        self.ended = Some(status);
-        Ok(status)
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if self.ended.is_some() {
-            return;
-        }
-        let pid = self.pid;
-        // Before the line is closed, or the process would go on as one whose parent is gone; and from
-        // the top, so that nobody down there has the time to make another.
-        for pid in [pid].into_iter().chain(process::descendants(pid)) {
-            let _ = rescue(call!("kill", pid, Signal::SIGKILL), "leave no process behind", || {
-                nix::sys::signal::kill(pid, Signal::SIGKILL)
-            });
-        }
-        let _ = wait::wait_to_clean_up(pid);
     }
 }
 

@@ -14,40 +14,12 @@ use primitives::{
     symlinkat,
 };
 
+use crate::cgroup::{Inside, InsideHierarchy};
+
 use super::answer;
 use super::attributes::{apply, of_mount};
 use super::mounts::{Context, attach, check_what_is_hidden, directory};
 use super::place::Place;
-
-/// What there is to mount, by the machine and by where the container's cgroup is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Inside {
-    /// One hierarchy for all controllers.
-    V2 {
-        /// The container's cgroup, as the host sees it.
-        own: PathBuf,
-    },
-    /// A hierarchy for each controller, or for some that are together.
-    V1 {
-        /// The hierarchies.
-        hierarchies: Vec<Hierarchy>,
-        /// Second names, such as `cpu` for `cpu,cpuacct`: the name, and what the link holds.
-        links: Vec<(String, String)>,
-    },
-    /// The machine has none, or none that the container may have.
-    Nothing,
-}
-
-/// A hierarchy of cgroup v1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hierarchy {
-    /// The name of its directory: `cpu,cpuacct`.
-    pub name: String,
-    /// What it is mounted by: `cpu,cpuacct`, `none,name=systemd`.
-    pub options: String,
-    /// The container's cgroup in it, as the host sees it.
-    pub own: PathBuf,
-}
 
 /// Mounts the container's cgroup.
 pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
@@ -127,7 +99,7 @@ fn v1(
     mount: &Mount,
     place: &Place,
     has_own: bool,
-    hierarchies: &[Hierarchy],
+    hierarchies: &[InsideHierarchy],
     links: &[(String, String)],
 ) -> Result<()> {
     let top = tmpfs(mount, "have a place for one mount of each hierarchy")?;
@@ -155,7 +127,7 @@ fn v1(
     Ok(())
 }
 
-fn one(mount: &Mount, hierarchy: &Hierarchy) -> Result<OwnedFd> {
+fn one(mount: &Mount, hierarchy: &InsideHierarchy) -> Result<OwnedFd> {
     // A hybrid machine has one of version 2 beside the others.
     let kind = if hierarchy.name == "unified" { "cgroup2" } else { "cgroup" };
     let fs = fsopen(kind, "let programs see their cgroup")?;

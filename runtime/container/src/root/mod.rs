@@ -22,7 +22,6 @@ use std::path::Path;
 
 use primitives::{Errno, Error};
 
-pub use cgroup_mounts::{Hierarchy, Inside};
 pub use devices::make_devices;
 pub use enter::{Way, enter};
 pub use guarded::finish;

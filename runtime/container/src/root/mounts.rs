@@ -14,7 +14,7 @@ use primitives::{
 
 use super::about;
 use super::attributes::{apply, apply_recursive, change, propagate};
-use super::cgroup_mounts::{self, Inside};
+use super::cgroup_mounts;
 use super::file_systems;
 use super::place::{Place, Root, refused};
 use super::sources::Sources;
