@@ -47,6 +47,7 @@ mod signals;
 mod spawn;
 mod successor;
 mod timestamp;
+mod tty;
 mod untrusted;
 mod wait;
 mod window;
@@ -115,7 +116,7 @@ pub use notify::{
 };
 pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
-    personality, prctl_forget_pdeathsig, prctl_set_dumpable, write_oom_score_adj,
+    personality, prctl_set_dumpable, write_oom_score_adj,
 };
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
@@ -135,6 +136,10 @@ pub use seccomp::{
 };
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
+pub use tty::{
+    WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, open_tree_of,
+    send_fd_to, set_window_size, unlock_peer, window_size,
+};
 pub use untrusted::{
     current_directory, fchown, is_terminal, may_execute, read_untrusted, stat_of, write_own_proc,
 };

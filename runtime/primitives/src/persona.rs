@@ -129,16 +129,6 @@ pub fn prctl_set_dumpable(dumpable: bool, why: &'static str) -> Result<()> {
     perform(call, why, || nix::sys::prctl::set_dumpable(dumpable))
 }
 
-/// Takes back that a signal comes when the parent ends: this process outlives it.
-///
-/// - man: PR_SET_PDEATHSIG(2const), prctl(2)
-/// - since: Linux 2.1.57
-#[track_caller]
-pub fn prctl_forget_pdeathsig(why: &'static str) -> Result<()> {
-    let call = call!("prctl" as "prctl_forget_pdeathsig", Word("PR_SET_PDEATHSIG"), 0);
-    perform(call, why, || nix::sys::prctl::set_pdeathsig(None))
-}
-
 /// Says how readily the kernel kills a process when memory is short: from -1000, never, to 1000.
 ///
 /// - man: proc_pid_oom_score_adj(5)

@@ -4,12 +4,14 @@
 //! groups, group and user, which take two; then what is left is cut to what was asked for.
 
 use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 
 use bundle::{Capability, Process};
 use primitives::{
-    Capabilities, CapabilitySets, Errno, Error, Result, capset, prctl_cap_ambient_clear_all,
-    prctl_cap_ambient_raise, prctl_capbset_drop, prctl_set_dumpable, prctl_set_keepcaps,
-    prctl_set_no_new_privs, setgroups, setresgid, setresuid, step, umask,
+    Capabilities, CapabilitySets, Errno, Error, Result, capset, fchown,
+    prctl_cap_ambient_clear_all, prctl_cap_ambient_raise, prctl_capbset_drop, prctl_set_dumpable,
+    prctl_set_keepcaps, prctl_set_no_new_privs, setgroups, setresgid, setresuid, stat_of, step,
+    umask,
 };
 
 use super::Ready;
@@ -71,6 +73,7 @@ pub fn become_user(process: &Process, ready: &Ready) -> Result<()> {
     }
     step("become the user", || {
         umask(process.user.umask, "let new files have the bits that the container's user expects")?;
+        own_streams(process.user.uid)?;
         ids(process)
     })?;
     if process.no_new_privileges {
@@ -79,6 +82,32 @@ pub fn become_user(process: &Process, ready: &Ready) -> Result<()> {
         })?;
     }
     step("cut the capabilities", || cut(rights, kept_for_filter(process, ready)))
+}
+
+/// Gives standard input and output to the user who can else not open them again by their names in
+/// `/dev`, as in runc. What cannot be given stays as it is: a file on a read-only mount, or one of a
+/// user who is nobody in here. `/dev/null` is everybody's.
+fn own_streams(uid: u32) -> Result<()> {
+    /// Major number 1, minor number 3.
+    const NULL: u64 = 1 << 8 | 3;
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    for stream in [input.as_fd(), output.as_fd(), error.as_fd()] {
+        let Ok(file) = stat_of(stream) else {
+            continue;
+        };
+        if file.st_uid == uid || file.st_rdev == NULL {
+            continue;
+        }
+        match fchown(stream, uid, file.st_gid, "let the container's user open this stream again") {
+            Err(error) if stays(&error) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn stays(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::EINVAL | Errno::EPERM | Errno::EROFS))
 }
 
 /// Groups before the user, who may not change them any more.
