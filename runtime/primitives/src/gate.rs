@@ -281,6 +281,10 @@ pub(crate) fn start_watching() {
     WATCHED.store(true, Ordering::Relaxed);
 }
 
+pub(crate) fn stop_watching() {
+    WATCHED.store(false, Ordering::Relaxed);
+}
+
 pub(crate) fn is_watched() -> bool {
     WATCHED.load(Ordering::Relaxed)
 }

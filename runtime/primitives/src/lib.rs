@@ -16,6 +16,8 @@ pub mod cards;
 mod cgroup;
 pub mod clean_up;
 mod descriptors;
+mod door;
+mod durable;
 mod error;
 mod exec;
 mod files;
@@ -25,6 +27,7 @@ mod ids;
 mod jobs;
 mod landlock;
 mod line;
+mod links;
 mod metadata;
 mod mount;
 mod mount_tree;
@@ -38,6 +41,7 @@ mod seccomp;
 mod shared;
 mod signals;
 mod spawn;
+mod successor;
 mod wait;
 mod window;
 
@@ -52,6 +56,8 @@ pub use capabilities::{
     prctl_set_keepcaps, prctl_set_securebits,
 };
 pub use cgroup::{CgroupFile, write_pid};
+pub use door::{Door, has_become_another};
+pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
 pub use exec::{execve, execve_behind, find_program, lifelines};
@@ -73,6 +79,7 @@ pub use landlock::{
     landlock_restrict_self,
 };
 pub use line::{Parting, ToParent};
+pub use links::set_link_up;
 pub use metadata::{
     Timestamp, chmod, lchown, lgetxattr, link, llistxattr, lremovexattr, lsetxattr, mkfifo,
     mknod_block, rename, umask, utimensat,
@@ -101,7 +108,8 @@ pub use notify::{
 };
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
-    prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig, setsid,
+    prctl_clear_pdeathsig, prctl_set_child_subreaper, prctl_set_no_new_privs, prctl_set_pdeathsig,
+    setsid, started_and_ended,
 };
 pub use program::{become_program, become_program_behind, own_environment, run, run_ending_with};
 pub use rlimit::{Limit, Resource, prlimit};

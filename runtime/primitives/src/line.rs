@@ -23,7 +23,7 @@ use crate::error::{Error, Failure, Result};
 use crate::gate::{perform, rescue};
 use crate::process::prctl_set_pdeathsig;
 use crate::signals;
-use crate::window;
+use crate::window::{self, WindowArgs};
 
 /// One message on the line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub(crate) enum Message {
     Execve(u64),
     /// From the child: here is a descriptor.
     Fd,
+    /// From the child: another process of this number has taken my place; its pidfd comes with it.
+    Successor(i32),
+    /// From who knocks at a door: I watch, and this is what I asked for; the wire comes with it.
+    Watched(WindowArgs),
     /// From the child: I have failed, and this is why.
     Failed(Failure),
 }
@@ -119,7 +123,16 @@ impl Line {
 
     /// Sends a descriptor; how many bytes went with it.
     pub(crate) fn hand_over(&self, fd: BorrowedFd<'_>) -> std::result::Result<usize, Errno> {
-        let bytes = serde_json::to_vec(&Message::Fd).expect("messages hold only text and numbers");
+        self.say_with(&Message::Fd, fd)
+    }
+
+    /// Sends a message and a descriptor with it; how many bytes went.
+    pub(crate) fn say_with(
+        &self,
+        message: &Message,
+        fd: BorrowedFd<'_>,
+    ) -> std::result::Result<usize, Errno> {
+        let bytes = serde_json::to_vec(message).expect("messages hold only text and numbers");
         let rights = [fd.as_raw_fd()];
         sendmsg::<()>(
             self.0.as_raw_fd(),

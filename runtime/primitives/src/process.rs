@@ -71,6 +71,16 @@ pub fn prctl_set_pdeathsig(signal: Signal, why: &'static str) -> Result<()> {
     perform(call, why, || nix::sys::prctl::set_pdeathsig(signal))
 }
 
+/// Takes back what was asked for with [`prctl_set_pdeathsig`]: this process may outlive its parent.
+///
+/// - man: PR_SET_PDEATHSIG(2const), prctl(2)
+/// - since: Linux 2.1.57
+#[track_caller]
+pub fn prctl_clear_pdeathsig(why: &'static str) -> Result<()> {
+    let call = call!("prctl" as "prctl_clear_pdeathsig", Word("PR_SET_PDEATHSIG"), Word("0"));
+    perform(call, why, || nix::sys::prctl::set_pdeathsig(None))
+}
+
 /// Becomes the foster parent of orphans: children whose parent ends before them are given to the
 /// nearest ancestor that asked for them, instead of to pid 1.
 ///
@@ -171,6 +181,18 @@ pub(crate) fn stat_field<T: FromStr>(pid: i32, field: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
     rest.split(' ').nth(field)?.parse().ok()
+}
+
+/// When a process was made, in clock ticks since the machine was, and whether it has ended; none when
+/// there is no such process. Number and time together belong to one process alone.
+pub fn started_and_ended(pid: Pid) -> Option<(u64, bool)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    const STARTED: usize = 18;
+    let started = fields.nth(STARTED)?.parse().ok()?;
+    Some((started, matches!(state, "Z" | "X" | "x")))
 }
 
 /// All that a process has made, and what those have made, from the top down.

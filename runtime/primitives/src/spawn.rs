@@ -190,15 +190,24 @@ fn refuse_threads() -> Result<()> {
 
 /// The child's life, from its first instruction to its exit.
 fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body: F) -> ! {
-    window::become_child(role);
     line.close_the_others();
     let parent = ToParent(line);
     exec::set_line(&parent.0);
+    live_on(role, &parent, body)
+}
+
+/// As a process that has its line to the parent already.
+pub(crate) fn live_on<F: FnOnce(&ToParent) -> Result<u8>>(
+    role: &'static str,
+    parent: &ToParent,
+    body: F,
+) -> ! {
+    window::become_child(role);
     let result = catch_unwind(AssertUnwindSafe(|| {
         if is_watched() {
             parent.wait_for_go()?;
         }
-        body(&parent)
+        body(parent)
     }));
     let failure = match result {
         Ok(Ok(code)) => process::leave(code),
@@ -213,13 +222,13 @@ fn live<F: FnOnce(&ToParent) -> Result<u8>>(role: &'static str, line: Line, body
 /// A child process, and the line to it. Dropping it ends the process: nothing may stay behind.
 #[derive(Debug)]
 pub struct Child {
-    pid: Pid,
-    pidfd: Option<OwnedFd>,
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) line: Option<Line>,
-    role: &'static str,
+    pub(crate) role: &'static str,
     /// Under which number the child has announced its execve to the window.
-    execve: Option<u64>,
-    ended: Option<Status>,
+    pub(crate) execve: Option<u64>,
+    pub(crate) ended: Option<Status>,
 }
 
 impl Child {
@@ -301,7 +310,7 @@ impl Child {
     }
 
     /// Lets a newborn start; part of watching, and not of what is watched.
-    fn start(&self) -> Result<()> {
+    pub(crate) fn start(&self) -> Result<()> {
         let gone = |_| Error::Lost { role: self.role.into(), how: "its line is closed".into() };
         self.line.as_ref().map_or(Ok(()), |line| line.say(&Message::Go).map(drop).map_err(gone))
     }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// The window: what to show of the requests to the kernel, and where to stop, refuse or leave out.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[command(next_help_heading = "The window (see, stop and break each request to the kernel)")]
 pub struct WindowArgs {
     /// How to show each request: for people, as JSON Lines, or not at all
@@ -79,7 +80,7 @@ fn once<T>(value: &mut Option<T>, more: Option<T>, flag: &'static str) -> Result
 }
 
 /// How a trace is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Form {
     /// For people: a head line for each step, two lines for each request
     Pretty,

@@ -25,6 +25,7 @@ pub use args::{Form, WindowArgs};
 
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};
+use crate::line::{self, Line};
 use crate::seccomp;
 use first::First;
 use rules::{Action, Rules};
@@ -41,6 +42,8 @@ static ROLE: Mutex<&'static str> = Mutex::new(FIRST_ROLE);
 /// What a process knows of the window.
 struct Watch {
     rules: Rules,
+    /// What the reader asked for, to be brought along to a process that is no child.
+    args: WindowArgs,
     /// The end of the wire that children inherit.
     wire: OwnedFd,
     /// Only in the process that has the window.
@@ -86,7 +89,8 @@ pub fn open(args: &WindowArgs, form: Form) -> Result<()> {
     let (read, write) = wire::wire()
         .map_err(|errno| Error::Unusable(format!("no wire for the window: {errno}")))?;
     let first = First::new(read, stepper);
-    *watch() = Some(Watch { rules, wire: write, first: Some(first) });
+    let args = args.clone();
+    *watch() = Some(Watch { rules, args, wire: write, first: Some(first) });
     gate::start_watching();
     Ok(())
 }
@@ -331,6 +335,30 @@ pub(crate) fn become_child(role: &'static str) {
         watch.first = None;
     }
     gate::forget_steps();
+}
+
+/// From now on nobody watches this process: who did is about to be gone.
+pub(crate) fn leave() {
+    gate::stop_watching();
+    *watch() = None;
+}
+
+/// From now on somebody watches this process who is no ancestor of its, over this wire.
+pub(crate) fn adopt(wire: OwnedFd, args: &WindowArgs) {
+    // They were good for who sent them, so they are here.
+    let Ok(rules) = Rules::from_args(args) else { return };
+    let Ok(wire) = crate::descriptors::out_of_the_way(wire) else { return };
+    *watch() = Some(Watch { rules, args: args.clone(), wire, first: None });
+    gate::start_watching();
+}
+
+/// Gives the window to a process that is no child.
+pub(crate) fn bring_along(line: &Line) -> std::result::Result<(), Errno> {
+    let mut guard = watch();
+    let Some(watch) = guard.as_mut() else { return Ok(()) };
+    // What is counted there is not known here.
+    watch.rules.count_elsewhere();
+    line.say_with(&line::Message::Watched(watch.args.clone()), watch.wire.as_fd()).map(drop)
 }
 
 /// Whether this process is the one that has the window.

@@ -40,6 +40,8 @@ struct Rule {
 pub(crate) struct Rules {
     rules: Vec<Rule>,
     left_out: Vec<String>,
+    /// Whether processes that this one does not hear of may have come under the rules too.
+    elsewhere: bool,
     /// One counter for each rule, then one for each step to be left out.
     seen: SharedCounters,
 }
@@ -73,7 +75,12 @@ impl Rules {
         }
         let left_out: Vec<String> = args.without.iter().map(|name| slug(name)).collect();
         let seen = SharedCounters::new(rules.len() + left_out.len())?;
-        Ok(Rules { rules, left_out, seen })
+        Ok(Rules { rules, left_out, elsewhere: false, seen })
+    }
+
+    /// From now on some of what comes under the rules is counted by others.
+    pub(crate) fn count_elsewhere(&mut self) {
+        self.elsewhere = true;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -108,6 +115,9 @@ impl Rules {
 
     /// The flags that never had an effect: mistyped, perhaps, and the reader would never know.
     pub(crate) fn unused(&self) -> Vec<String> {
+        if self.elsewhere {
+            return Vec::new();
+        }
         let rules =
             self.rules.iter().enumerate().filter(|(_, rule)| !matches!(rule.select, Select::Every));
         let rules = rules.filter_map(|(index, rule)| rule.unused(self.seen.get(index)));

@@ -1,0 +1,154 @@
+//! How are the cgroups made, and how does the container get into them?
+
+use std::os::fd::OwnedFd;
+
+use primitives::{
+    CgroupFile, Errno, Error, Pid, Result, mkdir, open_path, step, step_giving, write, write_pid,
+};
+
+use super::{Cgroups, Driver, Hierarchy, read};
+
+impl Cgroups {
+    /// Makes the directories, each with what it needs before a process can be in it.
+    ///
+    /// # Errors
+    /// What was made until then stays: [`Cgroups::remove`] removes it.
+    pub fn make(&self) -> Result<()> {
+        if self.is_empty() || self.driver == Driver::Systemd {
+            return Ok(());
+        }
+        step("make the cgroups", || {
+            for hierarchy in &self.hierarchies {
+                make_one(hierarchy, &prepare_v1(hierarchy))?;
+            }
+            match &self.unified {
+                Some(unified) if self.is_v2() => make_one(unified, &|_, above| hand_down(above)),
+                Some(unified) => make_one(unified, &|_, _| Ok(())),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// The cgroup that the container's first process can be born in, with `CLONE_INTO_CGROUP`.
+    ///
+    /// That is v2's, also on a hybrid machine: moving there later would wait for every processor to
+    /// have been elsewhere once (an RCU grace period), 10 ms and more.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn birth_place(&self) -> Result<Option<OwnedFd>> {
+        let Some(unified) = &self.unified else { return Ok(None) };
+        step_giving("open the cgroup", || {
+            open_path(&unified.directory(), "have the container born in it").map(Some)
+        })
+    }
+
+    /// Moves this process into the directories of v1. In v2 it was born in its own.
+    ///
+    /// It moves itself, alone, and by `tasks`: that takes 40 microseconds each. Through `cgroup.procs`
+    /// the kernel first makes sure that no process anywhere makes a thread meanwhile, which takes
+    /// 10 milliseconds.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn enter(&self) -> Result<()> {
+        if self.hierarchies.is_empty() {
+            return Ok(());
+        }
+        step("enter the cgroups", || {
+            let why = "be held to its limits, with all that this process makes";
+            let me = Pid::from_raw(0);
+            self.hierarchies
+                .iter()
+                .try_for_each(|hierarchy| write_pid(&hierarchy.file("tasks"), me, why))
+        })
+    }
+
+    /// Moves another process in, with all its threads.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn admit(&self, pid: Pid) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        step("admit to the cgroups", || {
+            let why = "hold it to their limits";
+            self.all()
+                .try_for_each(|hierarchy| write_pid(&hierarchy.file("cgroup.procs"), pid, why))
+        })
+    }
+}
+
+/// What a directory needs before anybody can be in it, or in one below it; told of it and of the one
+/// above.
+type Prepare = dyn Fn(&CgroupFile, &CgroupFile) -> Result<()>;
+
+/// From the top down, as far as there is something to make.
+fn make_one(hierarchy: &Hierarchy, prepare: &Prepare) -> Result<()> {
+    let mut levels: Vec<CgroupFile> = hierarchy.above().collect();
+    levels.reverse();
+    levels.push(hierarchy.directory());
+    for pair in levels.windows(2) {
+        let [above, level] = pair else { continue };
+        let is_there = level.path() != hierarchy.path() && level.path().is_dir();
+        if !is_there {
+            make_level(level)?;
+        }
+        prepare(level, above)?;
+    }
+    Ok(())
+}
+
+/// One that is there already is as good: somebody else may make the one above for his own, and our own
+/// was found to be empty.
+fn make_level(level: &CgroupFile) -> Result<()> {
+    match mkdir(level, 0o755, "have a cgroup for the container") {
+        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::EEXIST => Ok(()),
+        other => other,
+    }
+}
+
+/// A new cpuset is empty, and nobody can be in one without a processor and memory.
+fn prepare_v1(hierarchy: &Hierarchy) -> Box<Prepare> {
+    if !hierarchy.has("cpuset") {
+        return Box::new(|_, _| Ok(()));
+    }
+    Box::new(|level, above| {
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let set = read(level.path(), file).unwrap_or_default();
+            let from = read(above.path(), file).unwrap_or_default();
+            if set.trim().is_empty() {
+                let why = "have what the cgroup above has, without which nobody can be in it";
+                write(&level.join(file), from.trim(), why)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// In v2 a directory has the controllers that the one above hands down. All that there are: engines
+/// want to read what a container uses also where nothing limits it, and limits may come later.
+///
+/// That it cannot be done is no error yet, only for who asks for a limit: see
+/// [`super::limits`], which finds out why.
+fn hand_down(above: &CgroupFile) -> Result<()> {
+    let controllers = read(above.path(), "cgroup.controllers").unwrap_or_default();
+    let handed = read(above.path(), "cgroup.subtree_control").unwrap_or_default();
+    let is_missing = |name: &&str| !handed.split_whitespace().any(|other| other == *name);
+    let missing: Vec<String> =
+        controllers.split_whitespace().filter(is_missing).map(|name| format!("+{name}")).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why = "hand the controllers down to the container's";
+    match write(&above.join("cgroup.subtree_control"), &missing.join(" "), why) {
+        Err(Error::Request(refusal)) if !refusal.here && is_rule(refusal.errno) => Ok(()),
+        other => other,
+    }
+}
+
+/// Processes in that cgroup itself, another user's cgroup, or a threaded one.
+fn is_rule(errno: Errno) -> bool {
+    matches!(errno, Errno::EBUSY | Errno::EACCES | Errno::EPERM | Errno::EOPNOTSUPP)
+}

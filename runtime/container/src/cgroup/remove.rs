@@ -1,0 +1,71 @@
+//! How does nothing stay behind?
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use primitives::{CgroupFile, Errno, Error, Result, clean_up, step_giving};
+
+use super::kill::{Hand, PATIENCE, children};
+use super::{Cgroups, Hierarchy};
+
+impl Cgroups {
+    /// Ends what is left in the cgroups and removes them, with those that the container has made in
+    /// them and those above that were made for it alone. Nobody can refuse it; what is gone already is
+    /// fine.
+    ///
+    /// # Errors
+    /// Says what stays and why. The others are removed all the same.
+    pub fn remove(&self) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        step_giving("remove the cgroups", || {
+            let mut first = Ok(());
+            for hierarchy in self.all().rev() {
+                first = first.and(self.remove_one(hierarchy));
+            }
+            first
+        })
+    }
+
+    fn remove_one(&self, hierarchy: &Hierarchy) -> Result<()> {
+        let directory = hierarchy.directory();
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_micros(50);
+        loop {
+            match clean_up::rmdir(&directory, "leave no cgroup behind") {
+                Err(Error::Request(refusal)) => match refusal.errno {
+                    Errno::ENOENT => break,
+                    Errno::EBUSY if Instant::now() < deadline => {}
+                    _ => return Err(Error::Request(refusal)),
+                },
+                Err(other) => return Err(other),
+                Ok(()) => break,
+            }
+            self.end_all(Hand::CleanUp)?;
+            children(directory.path()).iter().for_each(|child| remove_below(child));
+            sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+        remove_above(hierarchy);
+        Ok(())
+    }
+}
+
+/// From the inside out. What cannot be removed yet makes the outermost fail, which is tried again.
+fn remove_below(directory: &Path) {
+    children(directory).iter().for_each(|child| remove_below(child));
+    let _ = clean_up::rmdir(directory, "leave none of the container's own cgroups behind");
+}
+
+/// Those that were made for this container. Another one may live there by now: then it is not empty,
+/// and stays.
+fn remove_above(hierarchy: &Hierarchy) {
+    let made: Vec<CgroupFile> = hierarchy.above().take(hierarchy.missing).collect();
+    for directory in made {
+        if clean_up::rmdir(&directory, "leave no cgroup behind that was made for it").is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! How does a process put another one in its place?
+//!
+//! A process cannot move itself into another pid namespace, nor set the clocks of a time namespace that
+//! it is in: both are for processes that it makes. So one that has to join namespaces makes a second
+//! one, whose parent is not itself but its own parent, and ends. The second one keeps the line.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::panic::Location;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+use trace::Arg;
+
+use crate::args::{Word, fields, flags};
+use crate::call;
+use crate::error::Result;
+use crate::gate::{Shown, is_watched, perform, perform_for};
+use crate::line::{Message, ToParent};
+use crate::namespaces::Namespaces;
+use crate::spawn::{Child, live_on};
+use crate::wait;
+use crate::window;
+
+impl ToParent {
+    /// Makes a sibling by `clone3`, which takes this process's place before their common parent, and
+    /// runs `body`. This process has nothing more to do than to end.
+    ///
+    /// - man: clone3(2), clone(2)
+    /// - since: Linux 5.3
+    /// - EPERM: a namespace other than a user namespace needs root
+    /// - EINVAL: pid 1 of a pid namespace cannot make siblings
+    /// - EAGAIN: the limit of processes is reached: see `ulimit -u` and pids.max
+    #[track_caller]
+    pub fn succeed(
+        &self,
+        role: &'static str,
+        namespaces: Namespaces,
+        why: &'static str,
+        body: impl FnOnce(&ToParent) -> Result<u8>,
+    ) -> Result<()> {
+        let caller = Location::caller();
+        let mut wanted = flags(&namespaces);
+        if let Arg::Word(names) = &mut wanted {
+            let own = "CLONE_PIDFD|CLONE_PARENT";
+            *names = if names == "0" { own.to_string() } else { format!("{names}|{own}") };
+        }
+        let arguments = fields([("flags", wanted), ("exit_signal", Arg::Word("0".into()))]);
+        let mut pidfd = None;
+        let mut body = Some(body);
+        let pid = perform_for(caller, call!("clone3" as "succeed", arguments), why, || {
+            let (pid, fd) = clone3(namespaces)?;
+            if pid == 0 {
+                let body = body.take().expect("the sibling takes its body once");
+                live_on(role, self, body);
+            }
+            pidfd = fd;
+            Ok(Pid::from_raw(pid))
+        })?;
+        let Some(pidfd) = pidfd else { return Ok(()) };
+        let message = Message::Successor(pid.as_raw());
+        let call = call!("sendmsg" as "present", self.0.as_fd(), pid);
+        let why = "have our parent take it for its child from now on";
+        perform(call, why, || self.0.say_with(&message, std::os::fd::AsFd::as_fd(&pidfd))).map(drop)
+    }
+}
+
+/// The sibling's pid and pidfd here, 0 in the sibling.
+fn clone3(namespaces: Namespaces) -> std::result::Result<(i32, Option<OwnedFd>), Errno> {
+    let mut pidfd: libc::c_int = -1;
+    // SAFETY: clone_args is a plain structure of numbers, for which all zeros means "nothing asked".
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces.bits() | libc::CLONE_PARENT as u64 | libc::CLONE_PIDFD as u64;
+    args.pidfd = &raw mut pidfd as u64;
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: `args` and `pidfd` live until the call returns; without CLONE_VM the sibling has its own
+    // copy of this stack, and `spawn`, which made this process, has seen that there is one thread.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size) };
+    let pid = i32::try_from(Errno::result(pid)?).expect("pids fit into an i32");
+    if pid == 0 {
+        return Ok((0, None));
+    }
+    // SAFETY: the kernel has just opened this descriptor for us, nobody else has it.
+    Ok((pid, Some(unsafe { OwnedFd::from_raw_fd(pidfd) })))
+}
+
+impl Child {
+    /// Waits until the child has put another process in its place, which this value stands for from
+    /// then on, and takes the exit status of the first one.
+    ///
+    /// - man: recvmsg(2), unix(7)
+    /// - since: Linux 2.2
+    /// - EMFILE: this process has too many open files: see `ulimit -n`
+    #[track_caller]
+    pub fn succeeded(&mut self, role: &'static str, why: &'static str) -> Result<()> {
+        let Some(fd) = self.line.as_ref().map(|line| Arg::Fd(line.as_fd().as_raw_fd())) else {
+            return Err(self.lost("its line is closed already".to_string()));
+        };
+        let mut heard = None;
+        let found = perform(call!("recvmsg" as "succeeded", fd, Word("Successor")), why, || {
+            let line = self.line.as_ref().ok_or(Errno::EBADF)?;
+            let _ = window::serve_until(line.as_fd());
+            let (message, fd) = line.hear_with_fd()?.map_or((None, None), |(m, fd)| (Some(m), fd));
+            heard = message;
+            Ok(Found(fd))
+        })?;
+        let (Some(Message::Successor(pid)), Some(pidfd)) = (self.conclude(heard)?, found.0) else {
+            let how = self.reap("learn how it ended")?.to_string();
+            return Err(self.lost(how));
+        };
+        let first = std::mem::replace(&mut self.pid, Pid::from_raw(pid));
+        self.pidfd = Some(pidfd);
+        self.role = role;
+        if is_watched() {
+            self.start()?;
+        }
+        wait::wait(first, "see the first one off")?;
+        Ok(())
+    }
+}
+
+/// A descriptor that came over the line, or none when something else came.
+struct Found(Option<OwnedFd>);
+
+impl Shown for Found {
+    fn shown(&self) -> Arg {
+        self.0.as_ref().map_or(Arg::Number(0), Shown::shown)
+    }
+}
