@@ -91,12 +91,7 @@ fn openat2(
 /// - EACCES: nothing may be made in that directory
 /// - EROFS: the file system is mounted read-only
 #[track_caller]
-pub fn mkdirat(
-    directory: BorrowedFd<'_>,
-    name: &Path,
-    mode: u32,
-    why: &'static str,
-) -> Result<()> {
+pub fn mkdirat(directory: BorrowedFd<'_>, name: &Path, mode: u32, why: &'static str) -> Result<()> {
     perform(call!("mkdirat", directory, name, octal(mode)), why, || {
         rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(mode)).map_err(from_rustix)
     })

@@ -66,9 +66,7 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
             };
             attach(tree.as_fd(), &place, mount)
         }
-        Inside::V1 { hierarchies, links } => {
-            v1(mount, &place, has_own, hierarchies, links)
-        }
+        Inside::V1 { hierarchies, links } => v1(mount, &place, has_own, hierarchies, links),
         Inside::Nothing => {
             let tree = tmpfs(mount, "have nothing to see where there is nothing to have")?;
             attach(tree.as_fd(), &place, mount)

@@ -156,11 +156,7 @@ impl Root {
 }
 
 /// Opens a name in a directory, and makes it first where nothing is there.
-fn step_into(
-    directory: &OwnedFd,
-    name: &Path,
-    kind: FileKind,
-) -> Result<(OwnedFd, Seen, bool)> {
+fn step_into(directory: &OwnedFd, name: &Path, kind: FileKind) -> Result<(OwnedFd, Seen, bool)> {
     let directory = directory.as_fd();
     let mut made = false;
     for _ in 0..TRIES {
