@@ -15,6 +15,7 @@ mod capabilities;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
+mod copying;
 mod descriptors;
 mod door;
 mod durable;
@@ -56,6 +57,7 @@ pub use capabilities::{
     prctl_set_keepcaps, prctl_set_securebits,
 };
 pub use cgroup::{CgroupFile, write_pid};
+pub use copying::{copy_file_at, fchmodat, names_in};
 pub use door::{Door, has_become_another};
 pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bundle::{Flag, Kind, Mount};
 use primitives::{
@@ -14,40 +14,12 @@ use primitives::{
     symlinkat,
 };
 
+use crate::cgroup::{Inside, InsideHierarchy};
+
 use super::answer;
 use super::attributes::{apply, of_mount};
 use super::mounts::{Context, attach, check_what_is_hidden, directory};
 use super::place::Place;
-
-/// What there is to mount, by the machine and by where the container's cgroup is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Inside {
-    /// One hierarchy for all controllers.
-    V2 {
-        /// The container's cgroup, as the host sees it.
-        own: PathBuf,
-    },
-    /// A hierarchy for each controller, or for some that are together.
-    V1 {
-        /// The hierarchies.
-        hierarchies: Vec<Hierarchy>,
-        /// Second names, such as `cpu` for `cpu,cpuacct`: the name, and what the link holds.
-        links: Vec<(String, String)>,
-    },
-    /// The machine has none, or none that the container may have.
-    Nothing,
-}
-
-/// A hierarchy of cgroup v1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hierarchy {
-    /// The name of its directory: `cpu,cpuacct`.
-    pub name: String,
-    /// What it is mounted by: `cpu,cpuacct`, `none,name=systemd`.
-    pub options: String,
-    /// The container's cgroup in it, as the host sees it.
-    pub own: PathBuf,
-}
 
 /// Mounts the container's cgroup.
 pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
@@ -69,7 +41,8 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
         Inside::V1 { hierarchies, links } => v1(mount, &place, has_own, hierarchies, links),
         Inside::Nothing => {
             let tree = tmpfs(mount, "have nothing to see where there is nothing to have")?;
-            attach(tree.as_fd(), &place, mount)
+            attach(tree.as_fd(), &place, mount)?;
+            close(mount, &tree)
         }
     }
 }
@@ -125,7 +98,7 @@ fn v1(
     mount: &Mount,
     place: &Place,
     has_own: bool,
-    hierarchies: &[Hierarchy],
+    hierarchies: &[InsideHierarchy],
     links: &[(String, String)],
 ) -> Result<()> {
     let top = tmpfs(mount, "have a place for one mount of each hierarchy")?;
@@ -144,16 +117,19 @@ fn v1(
         let why = "have each controller under its own name";
         symlinkat(Path::new(target), top.as_fd(), Path::new(name), why)?;
     }
-    if mount.set.contains(&Flag::ReadOnly) {
-        let read_only =
-            MountChange { set: MountAttrFlags::MOUNT_ATTR_RDONLY, ..Default::default() };
-        let why = "have the directory as read-only as what is in it";
-        apply(top.as_fd(), read_only, Recursive::No, why)?;
-    }
-    Ok(())
+    close(mount, &top)
 }
 
-fn one(mount: &Mount, hierarchy: &Hierarchy) -> Result<OwnedFd> {
+/// The directory is as read-only as what is in it, now that everything is.
+fn close(mount: &Mount, directory: &OwnedFd) -> Result<()> {
+    let is_closed = mount.set.contains(&Flag::ReadOnly);
+    let set = if is_closed { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+    let change = MountChange { set, ..Default::default() };
+    let why = "have the directory as read-only as what is in it";
+    apply(directory.as_fd(), change, Recursive::No, why)
+}
+
+fn one(mount: &Mount, hierarchy: &InsideHierarchy) -> Result<OwnedFd> {
     // A hybrid machine has one of version 2 beside the others.
     let kind = if hierarchy.name == "unified" { "cgroup2" } else { "cgroup" };
     let fs = fsopen(kind, "let programs see their cgroup")?;

@@ -12,9 +12,11 @@ use primitives::{
     step,
 };
 
+use crate::cgroup::Inside;
+
 use super::about;
 use super::attributes::{apply, apply_recursive, change, propagate};
-use super::cgroup_mounts::{self, Inside};
+use super::cgroup_mounts;
 use super::file_systems;
 use super::place::{Place, Root, refused};
 use super::sources::Sources;
