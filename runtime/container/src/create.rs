@@ -6,21 +6,22 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use bundle::{Kind, Plan, Terminal};
+use bundle::{Kind, Plan};
 use primitives::{
     Birth, Child, Door, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
-    deny_setgroups, own_ids, rename, run_map_helper, spawn, step, step_giving, write_gid_map, write_uid_map,
+    deny_setgroups, own_ids, rename, run_map_helper, spawn, step, step_giving, write_gid_map,
+    write_uid_map,
 };
 
 use crate::cgroup::Cgroups;
-use crate::init::{self, Luggage};
 use crate::hooks::{self, Moment};
+use crate::init::{self, Luggage};
 use crate::process::{self, Inherited, Ready};
 use crate::root::{self, Sources};
 use crate::state::{self, Status};
 use crate::store::{Folder, Known, Remembered, Store};
 use crate::wanted::{Options, Wanted};
-use crate::{delete, join, start, terminal};
+use crate::{console, delete, join, start, sysctl};
 
 /// A container that is made, and whose process this one has not let go yet.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Resu
     let started = start::open(&mut created, wanted.plan);
     let ended = started.and_then(|()| match detach {
         true => Ok(None),
-        false => terminal::attend(&mut created.init, created.master.take()).map(Some),
+        false => console::attend(&mut created.init, created.master.take()).map(Some),
     });
     match ended {
         Ok(None) => {
@@ -111,6 +112,7 @@ fn bring_up(
     starter: Starter,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
+    sysctl::check(plan)?;
     let inherited = process::inherited(wanted.options.preserve_fds)?;
     let ready = process::prepare(&plan.process, plan.seccomp.as_ref())?;
     step_giving("write down what will be there", || {
@@ -231,10 +233,7 @@ fn map_ids(child: Pid, plan: &Plan) -> Result<()> {
 
 /// The terminal of the container: for whom the command line names, or for this process.
 fn receive_terminal(init: &mut Child, wanted: &Wanted<'_>) -> Result<Option<OwnedFd>> {
-    if wanted.plan.process.terminal == Terminal::None {
-        return Ok(None);
-    }
-    terminal::take(init, wanted.options.console_socket.as_deref())
+    console::take(init, &wanted.plan.process, wanted.options.console_socket.as_deref())
 }
 
 /// runtime.md, "Lifecycle": prestart, then createRuntime, after the environment is there and before the
@@ -264,7 +263,7 @@ pub(crate) fn tell_engines(
         step("write the pid file", || write_pid_file(path, child.pid()))?;
     }
     if let (Some(path), Some(pidfd)) = (pidfd_socket, child.pidfd()) {
-        step("send the pidfd", || terminal::send(pidfd, path))?;
+        step("send the pidfd", || console::send(pidfd, path, b"pidfd"))?;
     }
     Ok(())
 }

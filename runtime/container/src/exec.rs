@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use bundle::{KINDS, Plan, Process, Terminal};
+use bundle::{KINDS, Plan, Process};
 use primitives::{
     Birth, Child, Error, Namespaces, Result, Signal, Status as Ended, ToParent, pidfd_open,
     prctl_clear_pdeathsig, setns_of_process, setsid, spawn, step, step_giving,
@@ -17,7 +17,8 @@ use crate::process::{self, Inherited, Ready, Whose};
 use crate::root::Root;
 use crate::state::Status;
 use crate::store::{Container, Id, Known, Store};
-use crate::{create, init, join, terminal};
+use crate::terminal::Terminal;
+use crate::{console, create, init, join};
 
 /// A program that shall run in a container.
 #[derive(Clone, Debug)]
@@ -66,8 +67,15 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
     let ready = process::prepare(wanted.process, plan.seccomp.as_ref())?;
     let cgroups = container.remembered.cgroups.below(&wanted.cgroups)?;
     let pidfd = step_giving("find its first process", || hold(known))?;
-    let luggage =
-        Luggage { wanted, plan: &plan, id, init: pidfd.as_fd(), cgroups: &cgroups, ready, inherited };
+    let luggage = Luggage {
+        wanted,
+        plan: &plan,
+        id,
+        init: pidfd.as_fd(),
+        cgroups: &cgroups,
+        ready,
+        inherited,
+    };
     let mut child = step_giving("make a process in there", || make(luggage))?;
     let mut master = receive_terminal(&mut child, wanted)?;
     step_giving("wait until it is ready", || {
@@ -83,7 +91,7 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
         child.let_go();
         return Ok(Ended::Exited(0));
     }
-    terminal::attend(&mut child, master.take())
+    console::attend(&mut child, master.take())
 }
 // ANCHOR_END: exec
 
@@ -141,10 +149,8 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     if !wanted.no_new_keyring {
         process::join_session_keyring(id.as_str(), Whose::Anybody)?;
     }
-    if wanted.process.terminal != Terminal::None {
-        let root = Root::of_this_process()?;
-        terminal::give_to_parent(&root, wanted.process, parent)?;
-    }
+    let root = Root::of_this_process()?;
+    let terminal = console::open(&root, wanted.process, parent, false)?;
     init::settle(plan)?;
     step_giving("say that all is ready", || {
         parent.arrive(init::READY, "have our limits set")?;
@@ -153,6 +159,7 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     step_giving("live on without who made it", || {
         prctl_clear_pdeathsig("outlive the command that made it")
     })?;
+    terminal.iter().try_for_each(Terminal::sit_down)?;
     process::go_to_cwd(wanted.process)?;
     process::become_user(wanted.process, &ready)?;
     process::look_around(wanted.process)?;
@@ -167,10 +174,7 @@ fn differing(plan: &Plan) -> Namespaces {
 }
 
 fn receive_terminal(child: &mut Child, wanted: &Exec<'_>) -> Result<Option<OwnedFd>> {
-    match wanted.process.terminal {
-        Terminal::None => Ok(None),
-        Terminal::New { .. } => terminal::take(child, wanted.console_socket.as_deref()),
-    }
+    console::take(child, wanted.process, wanted.console_socket.as_deref())
 }
 
 fn tell_engines(child: &Child, wanted: &Exec<'_>) -> Result<()> {

@@ -14,8 +14,9 @@ use crate::hooks::{self, Moment};
 use crate::process::{self, Inherited, Ready, Whose};
 use crate::root::{self, Sources, Way};
 use crate::state::{self, Status};
+use crate::terminal::Terminal;
 use crate::wanted::Wanted;
-use crate::{join, sysctl, terminal};
+use crate::{console, join, sysctl};
 
 /// The meeting points with the process that makes the container.
 pub(crate) const MOUNTED: &str = "mounted";
@@ -47,9 +48,8 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         process::join_session_keyring(wanted.id.as_str(), Whose::Anybody)?;
     }
     switch_loopback_on(plan)?;
-    build_root(parent, wanted, cgroups, sources)?;
+    let terminal = build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
-    set_sysctls(plan)?;
     settle(plan)?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
@@ -59,20 +59,23 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
-    become_program(starter.as_ref().unwrap_or(parent), wanted, ready, &inherited)
+    // The line to whoever has opened the door stays open until the program runs.
+    let _starter = starter;
+    become_program(wanted, terminal.as_ref(), ready, &inherited)
 }
 // ANCHOR_END: live
 
 // ANCHOR: become
 /// Behind the door: the last rights go, and then the program comes.
 fn become_program(
-    _starter: &ToParent,
     wanted: &Wanted<'_>,
+    terminal: Option<&Terminal>,
     ready: Ready,
     inherited: &Inherited,
 ) -> Result<u8> {
     let plan = wanted.plan;
     let process = &plan.process;
+    terminal.map_or(Ok(()), Terminal::sit_down)?;
     process::go_to_cwd(process)?;
     process::become_user(process, &ready)?;
     process::look_around(process)?;
@@ -123,14 +126,14 @@ fn build_root(
     wanted: &Wanted<'_>,
     cgroups: &Cgroups,
     sources: Sources,
-) -> Result<()> {
+) -> Result<Option<Terminal>> {
     let plan = wanted.plan;
     let way = if wanted.options.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
     root::cut_mount_ties(plan)?;
     let new_root = root::stand_up(plan)?;
     root::mount_all(&new_root, plan, sources, &cgroups.mounts_inside())?;
     root::make_devices(&new_root, plan)?;
-    terminal::give_to_parent(&new_root, &plan.process, parent)?;
+    let terminal = console::open(&new_root, &plan.process, parent, true)?;
     if has_hooks_on_the_host(plan) {
         step_giving("wait for the host's hooks", || {
             parent.arrive(MOUNTED, "let programs of the host change what was mounted")?;
@@ -141,7 +144,9 @@ fn build_root(
     hooks::run(Moment::CreateContainer, &plan.hooks.create_container, &told)?;
     root::enter(new_root, plan, way)?;
     process::make_cwd(&plan.process)?;
-    root::finish(plan)
+    set_sysctls(plan)?;
+    root::finish(plan)?;
+    Ok(terminal)
 }
 // ANCHOR_END: root
 

@@ -7,7 +7,7 @@
 
 use bundle::{Clock, KINDS, Kind, Origin, Plan};
 use primitives::{
-    Namespaces, Result, ToParent, open_namespace, setns, step, step_giving, unshare, write,
+    Namespaces, Result, ToParent, open_namespace, setns, step_giving, unshare, write,
 };
 
 use crate::cgroup::Cgroups;
@@ -117,4 +117,3 @@ pub(crate) fn own_place(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
     }
     init::unshare_cgroup(plan)
 }
-

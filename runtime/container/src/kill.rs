@@ -1,6 +1,6 @@
 //! How does a signal reach a container?
 
-use primitives::{Error, Result, Signal, pidfd_open, pidfd_send_signal, step_giving};
+use primitives::{Error, Result, Signal, pidfd_open, pidfd_send_signal_number, step_giving};
 
 use crate::state::Status;
 use crate::store::{Id, Store};
@@ -24,7 +24,7 @@ pub fn kill(store: &Store, id: &Id, signal: i32) -> Result<()> {
             return Err(Error::Unusable("container not running".to_string()));
         }
         let fd = std::os::fd::AsFd::as_fd(&pidfd);
-        primitives::pidfd_send_signal_number(fd, signal, "reach the container's first process")
+        pidfd_send_signal_number(fd, signal, "reach the container's first process")
     })
 }
 
@@ -34,5 +34,8 @@ pub fn kill(store: &Store, id: &Id, signal: i32) -> Result<()> {
 /// A process could not be reached.
 pub fn kill_all(store: &Store, id: &Id, signal: i32) -> Result<()> {
     let container = store.find(id)?;
-    step_giving("send the signal to all", || container.remembered.cgroups.signal(signal))
+    let signal = Signal::try_from(signal).map_err(|_| {
+        Error::Unusable(format!("signal {signal} has no name: send it without --all"))
+    })?;
+    container.remembered.cgroups.kill(signal)
 }

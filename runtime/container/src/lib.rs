@@ -8,6 +8,7 @@
 //! One thread, no images, no network but what the kernel has.
 
 pub mod cgroup;
+mod console;
 mod create;
 mod delete;
 mod exec;

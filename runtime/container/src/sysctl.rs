@@ -1,46 +1,53 @@
 //! How are kernel parameters set that belong to the container alone?
 //!
-//! Through a procfs of our own, which nobody can have put anything into (CVE-2025-52881): what is
-//! mounted at `/proc` in there may be the image's.
+//! When its root is entered, and before anything in `/proc` is made read-only.
 
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use bundle::{Kind, Origin, Plan};
-use primitives::{
-    Error, MountAttrFlags, Result, fsconfig_create, fsmount, fsopen, open_namespace, write_beneath,
-};
+use primitives::{Error, Result, inode_of, open_namespace, write_sysctl};
 
 /// Sets all of them.
 ///
 /// # Errors
-/// A namespace that was joined is the machine's own; or those of the requests.
+/// Those of the requests.
 pub(crate) fn set(plan: &Plan) -> Result<()> {
-    refuse_the_machines_own(plan)?;
-    let proc = fsopen("proc", "have a procfs that nobody has touched")?;
-    fsconfig_create(proc.as_fd(), "make it")?;
-    let proc = fsmount(proc.as_fd(), MountAttrFlags::empty(), "open it, without a place in the tree")?;
-    for sysctl in &plan.sysctls {
-        let file = Path::new("sys").join(&sysctl.path);
-        let why = "have it as the configuration says, in this namespace only";
-        write_beneath(proc.as_fd(), &file, &sysctl.value, why)?;
-    }
-    Ok(())
+    plan.sysctls.iter().try_for_each(|sysctl| {
+        write_sysctl(&sysctl.path, &sysctl.value, "have it so in this namespace only")
+    })
 }
 
-/// A namespace that is joined by a path may be the one that pid 1 of the machine is in.
-fn refuse_the_machines_own(plan: &Plan) -> Result<()> {
+/// A namespace that is joined by a path may be the one that the runtime itself is in, which most
+/// often is the machine's (CVE-2022-0811 began with such a parameter). To be asked beforehand, where
+/// the paths can still be seen.
+///
+/// # Errors
+/// A parameter would be set for the whole machine.
+pub(crate) fn check(plan: &Plan) -> Result<()> {
     for sysctl in &plan.sysctls {
         let Origin::Joined(path) = plan.namespaces.origin(sysctl.namespace) else {
             continue;
         };
-        if is_the_machines(sysctl.namespace) {
+        if is_our_own(sysctl.namespace, path) {
             return Err(Error::Unusable(format!(
-                "sysctl {} would be set for the whole machine: {} is its own namespace",
+                "sysctl {} would be set for the whole machine: {} is the namespace of this runtime",
                 sysctl.path.display(),
                 path.display()
             )));
         }
     }
     Ok(())
+}
+
+fn is_our_own(kind: Kind, path: &Path) -> bool {
+    let name = match kind {
+        Kind::Network => "net",
+        Kind::Ipc => "ipc",
+        Kind::Uts => "uts",
+        // No parameter belongs to another kind.
+        _ => return true,
+    };
+    let inode = |path: &Path| open_namespace(path).ok().and_then(|fd| inode_of(fd.as_fd()).ok());
+    inode(path) == inode(&Path::new("/proc/self/ns").join(name))
 }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use primitives::{
-    Error, Result, WindowSize, connect_unix, dup2, is_in_devpts, move_mount_onto, open_peer,
-    open_ptmx, open_tree_of, openat2_in_root, send_fd_to, set_controlling_terminal,
+    Error, Recursive, Result, WindowSize, connect_unix, dup2, is_in_devpts, move_mount_onto,
+    open_peer, open_ptmx, open_tree_of, openat2_in_root, send_fd_to, set_controlling_terminal,
     set_window_size, setsid, stat_of, step, step_giving, unlock_peer,
 };
 
@@ -75,7 +75,11 @@ impl Terminal {
     /// Those of the requests.
     pub fn be_console(&self, place: BorrowedFd<'_>) -> Result<()> {
         step("mount the console", || {
-            let mount = open_tree_of(self.peer.as_fd(), "show the terminal at another place too")?;
+            let mount = open_tree_of(
+                self.peer.as_fd(),
+                Recursive::No,
+                "show the terminal at another place too",
+            )?;
             move_mount_onto(mount.as_fd(), place, "let programs find their terminal as the console")
         })
     }

@@ -91,12 +91,7 @@ fn openat2(
 /// - EACCES: nothing may be made in that directory
 /// - EROFS: the file system is mounted read-only
 #[track_caller]
-pub fn mkdirat(
-    directory: BorrowedFd<'_>,
-    name: &Path,
-    mode: u32,
-    why: &'static str,
-) -> Result<()> {
+pub fn mkdirat(directory: BorrowedFd<'_>, name: &Path, mode: u32, why: &'static str) -> Result<()> {
     perform(call!("mkdirat", directory, name, octal(mode)), why, || {
         rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(mode)).map_err(from_rustix)
     })
@@ -262,8 +257,8 @@ pub struct Seen {
     pub kind: FileKind,
     /// Its permission bits, with set-user-ID, set-group-ID and sticky bit.
     pub mode: u32,
-    /// Its inode.
-    pub inode: u64,
+    /// Who owns it: user and group.
+    pub owner: (u32, u32),
     /// Whether a mount begins with it.
     pub is_mount: bool,
 }
@@ -273,7 +268,7 @@ pub struct Seen {
 /// # Errors
 /// Those of statx(2), of which none is to be expected for an open file.
 pub fn look_at(file: BorrowedFd<'_>) -> std::io::Result<Seen> {
-    let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::INO;
+    let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::UID | StatxFlags::GID;
     let seen = rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted)?;
     let numbers = (seen.stx_rdev_major, seen.stx_rdev_minor);
     let kind = match FileType::from_raw_mode(seen.stx_mode.into()) {
@@ -286,7 +281,8 @@ pub fn look_at(file: BorrowedFd<'_>) -> std::io::Result<Seen> {
         FileType::RegularFile | FileType::Unknown => FileKind::Regular,
     };
     let is_mount = seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-    Ok(Seen { kind, mode: u32::from(seen.stx_mode) & 0o7777, inode: seen.stx_ino, is_mount })
+    let owner = (seen.stx_uid, seen.stx_gid);
+    Ok(Seen { kind, mode: u32::from(seen.stx_mode) & 0o7777, owner, is_mount })
 }
 
 /// What an open symbolic link holds. Reading changes nothing.

@@ -15,6 +15,7 @@ mod capabilities;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
+mod copying;
 mod descriptors;
 mod door;
 mod durable;
@@ -34,8 +35,8 @@ mod mount_tree;
 mod names;
 mod namespaces;
 mod notify;
-mod patience;
 mod parting;
+mod patience;
 mod persona;
 mod process;
 mod program;
@@ -63,6 +64,7 @@ pub use capabilities::{
     prctl_set_keepcaps, prctl_set_securebits,
 };
 pub use cgroup::{CgroupFile, write_pid};
+pub use copying::{copy_file_at, fchmodat, names_in};
 pub use door::{Door, has_become_another};
 pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;
@@ -137,11 +139,12 @@ pub use seccomp::{
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
 pub use tty::{
-    WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, open_tree_of,
-    send_fd_to, set_window_size, unlock_peer, window_size,
+    WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,
+    set_window_size, unlock_peer, window_size,
 };
 pub use untrusted::{
     current_directory, fchown, is_terminal, may_execute, read_untrusted, stat_of, write_own_proc,
+    write_sysctl,
 };
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;

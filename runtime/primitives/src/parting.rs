@@ -72,4 +72,3 @@ impl Drop for Child {
         let _ = wait::wait_to_clean_up(pid);
     }
 }
-

@@ -9,11 +9,10 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendmsg, socket,
 };
 use rustix::fs::{Mode, OFlags};
-use rustix::mount::OpenTreeFlags;
 use rustix::termios::{OptionalActions, OutputModes, Winsize};
 use trace::Arg;
 
-use crate::args::{ToArg, Word, fields, flags};
+use crate::args::{ToArg, Word, fields};
 use crate::call;
 use crate::error::Result;
 use crate::gate::{Shown, perform};
@@ -132,23 +131,6 @@ pub fn clear_onlcr(terminal: BorrowedFd<'_>, why: &'static str) -> Result<()> {
         let mut modes = rustix::termios::tcgetattr(terminal).map_err(from_rustix)?;
         modes.output_modes -= OutputModes::ONLCR;
         rustix::termios::tcsetattr(terminal, OptionalActions::Now, &modes).map_err(from_rustix)
-    })
-}
-
-/// Copies the mount of one open file, to be attached somewhere else: the first half of a bind mount
-/// for which no path is needed.
-///
-/// - man: open_tree(2)
-/// - since: Linux 5.2
-/// - EPERM: this needs CAP_SYS_ADMIN
-/// - EINVAL: the file lies on a mount of another mount namespace
-#[track_caller]
-pub fn open_tree_of(file: BorrowedFd<'_>, why: &'static str) -> Result<OwnedFd> {
-    let options = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    perform(call!("open_tree" as "open_tree_of", file, "", flags(&options)), why, || {
-        rustix::mount::open_tree(file, c"", options).map_err(from_rustix)
     })
 }
 

@@ -80,7 +80,7 @@ pub fn current_directory() -> std::result::Result<PathBuf, Errno> {
 pub fn write_own_proc(file: &str, text: &str, why: &'static str) -> Result<()> {
     let shown = Arg::Path(format!("/proc/self/{file}"));
     perform(call!("write" as "write_own_proc", shown, text), why, || {
-        let mut file = File::from(open_own_proc(file)?);
+        let mut file = File::from(open_proc(&Path::new("self").join(file))?);
         match file.write(text.as_bytes()) {
             Ok(written) if written == text.len() => Ok(()),
             Ok(_) => Err(Errno::EIO),
@@ -89,7 +89,26 @@ pub fn write_own_proc(file: &str, text: &str, why: &'static str) -> Result<()> {
     })
 }
 
-fn open_own_proc(file: &str) -> std::result::Result<OwnedFd, Errno> {
+/// Sets a kernel parameter in the namespaces of this process: a file below `/proc/sys`. As with
+/// [`write_own_proc`], `/proc` must be what it seems to be.
+///
+/// - man: proc_sys(5), sysctl(8), openat2(2)
+/// - since: Linux 5.6
+/// - ENOENT: there is no /proc, or this kernel has no such parameter in this namespace
+/// - EXDEV: something is mounted over the file, so it would not be the kernel that reads this
+/// - EACCES: this namespace has no say in it, or it belongs to another user namespace
+/// - EINVAL: the parameter does not take this value
+#[track_caller]
+pub fn write_sysctl(path: &Path, text: &str, why: &'static str) -> Result<()> {
+    let path = Path::new("sys").join(path);
+    let shown = Path::new("/proc").join(&path);
+    perform(call!("write" as "write_sysctl", shown, text), why, || {
+        let mut file = File::from(open_proc(&path)?);
+        file.write_all(text.as_bytes()).map_err(errno_of)
+    })
+}
+
+fn open_proc(path: &Path) -> std::result::Result<OwnedFd, Errno> {
     const PROC_ROOT_INO: u64 = 1;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let proc = rustix::fs::openat(CWD, "/proc", flags, Mode::empty()).map_err(from_rustix)?;
@@ -99,7 +118,6 @@ fn open_own_proc(file: &str) -> std::result::Result<OwnedFd, Errno> {
     }
     let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS | ResolveFlags::BENEATH;
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let path = format!("self/{file}");
     rustix::fs::openat2(&proc, path, flags, Mode::empty(), resolve).map_err(from_rustix)
 }
 

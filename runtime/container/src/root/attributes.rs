@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 
 use bundle::{Attribute, Flag, Mount, Peers, Propagation};
-use primitives::{
-    MountAttrFlags, MountChange, MsFlags, Recursive, Result, mount_setattr_to,
-};
+use primitives::{MountAttrFlags, MountChange, MsFlags, Recursive, Result, mount_setattr_to};
 
 /// Flags of a mount. Of [`Flag::RelAtime`] there is no bit: it is what is so without another choice.
 pub(super) fn of_mount(flags: &BTreeSet<Flag>) -> MountAttrFlags {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bundle::{Flag, Kind, Mount};
 use primitives::{
@@ -38,12 +38,11 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
             };
             attach(tree.as_fd(), &place, mount)
         }
-        Inside::V1 { hierarchies, links } => {
-            v1(mount, &place, has_own, hierarchies, links)
-        }
+        Inside::V1 { hierarchies, links } => v1(mount, &place, has_own, hierarchies, links),
         Inside::Nothing => {
             let tree = tmpfs(mount, "have nothing to see where there is nothing to have")?;
-            attach(tree.as_fd(), &place, mount)
+            attach(tree.as_fd(), &place, mount)?;
+            close(mount, &tree)
         }
     }
 }
@@ -118,13 +117,16 @@ fn v1(
         let why = "have each controller under its own name";
         symlinkat(Path::new(target), top.as_fd(), Path::new(name), why)?;
     }
-    if mount.set.contains(&Flag::ReadOnly) {
-        let read_only =
-            MountChange { set: MountAttrFlags::MOUNT_ATTR_RDONLY, ..Default::default() };
-        let why = "have the directory as read-only as what is in it";
-        apply(top.as_fd(), read_only, Recursive::No, why)?;
-    }
-    Ok(())
+    close(mount, &top)
+}
+
+/// The directory is as read-only as what is in it, now that everything is.
+fn close(mount: &Mount, directory: &OwnedFd) -> Result<()> {
+    let is_closed = mount.set.contains(&Flag::ReadOnly);
+    let set = if is_closed { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+    let change = MountChange { set, ..Default::default() };
+    let why = "have the directory as read-only as what is in it";
+    apply(directory.as_fd(), change, Recursive::No, why)
 }
 
 fn one(mount: &Mount, hierarchy: &InsideHierarchy) -> Result<OwnedFd> {

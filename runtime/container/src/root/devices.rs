@@ -25,7 +25,8 @@ pub fn make_devices(root: &Root, plan: &Plan) -> Result<()> {
     }
     step("make devices", || {
         umask(0, "have the permissions that are said, whatever was forbidden to new files")?;
-        let mut maker = Maker { root, open: Vec::new(), by_mount: !plan.namespaces.inherits(Kind::User) };
+        let mut maker =
+            Maker { root, open: Vec::new(), by_mount: !plan.namespaces.inherits(Kind::User) };
         for device in &plan.devices {
             maker.make(device).map_err(|error| about(&device.path, error))?;
         }
@@ -69,7 +70,9 @@ impl Maker<'_> {
                 self.by_mount = true;
                 self.make(device)
             }
-            Err(error) if answer(&error) == Some(Errno::EEXIST) => accept(place, name, device, kind),
+            Err(error) if answer(&error) == Some(Errno::EEXIST) => {
+                accept(place, name, device, kind)
+            }
             Err(error) => Err(error),
         }
     }

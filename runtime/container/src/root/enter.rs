@@ -59,7 +59,9 @@ fn pivot(root: &Root, plan: &Plan) -> Result<()> {
 /// The old root, where its mounts are still shared with the host.
 fn old_root_that_is_shared(plan: &Plan) -> Result<Option<OwnedFd>> {
     match plan.root.propagation.peers {
-        Peers::Shared => open_path("/", "find the old root again when it is the root no more").map(Some),
+        Peers::Shared => {
+            open_path("/", "find the old root again when it is the root no more").map(Some)
+        }
         _ => Ok(None),
     }
 }

@@ -15,6 +15,7 @@ use super::answer;
 use super::attributes::{
     apply, apply_recursive, change, of_file_system, of_mount, of_one_call, propagate,
 };
+use super::copy_up::copy_up;
 use super::mounts::{
     Context, attach, check_what_is_hidden, directory, is_filled_later, without_read_only,
 };
@@ -42,6 +43,9 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount, kind: &str, source: &s
         }
         other => other?,
     };
+    if mount.copy_up {
+        copy_up(place.as_fd(), tree.as_fd(), destination)?;
+    }
     attach(tree.as_fd(), &place, mount)
 }
 

@@ -7,7 +7,7 @@ use bundle::{Kind, Peers, Plan};
 use primitives::{
     FileKind, MountAttrFlags, MountChange, MsFlags, Recursive, Result, fsconfig_create,
     fsconfig_flag, fsconfig_set, fsmount, fsopen, mount_change, mount_setattr_to, move_mount_onto,
-    open_path, open_tree_of, step,
+    open_tree_of, step,
 };
 
 use super::about;
@@ -25,7 +25,7 @@ pub fn finish(plan: &Plan) -> Result<()> {
     if plan.namespaces.inherits(Kind::Mount) {
         return Ok(());
     }
-    let root = Root::new(open_path("/", "begin at the container's root")?);
+    let root = Root::of_this_process()?;
     close_what_was_filled(&root, plan)?;
     let guarded = &plan.guarded_paths;
     if !guarded.readonly.is_empty() {

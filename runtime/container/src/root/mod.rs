@@ -9,6 +9,7 @@
 
 mod attributes;
 mod cgroup_mounts;
+mod copy_up;
 mod devices;
 mod enter;
 mod file_systems;
@@ -20,7 +21,8 @@ mod stand;
 
 use std::path::Path;
 
-use primitives::{Errno, Error};
+use bundle::Plan;
+use primitives::{Errno, Error, Result};
 
 pub use devices::make_devices;
 pub use enter::{Way, enter};
@@ -29,6 +31,20 @@ pub use mounts::mount_all;
 pub use place::{Place, Root};
 pub use sources::{Sources, open_sources};
 pub use stand::{cut_mount_ties, stand_up};
+
+/// Looks whether there is a root at all, before anything is made for the container. Looking changes
+/// nothing; whoever removes it afterwards is told so by [`stand_up`].
+///
+/// # Errors
+/// [`Error::Unusable`] names the directory.
+pub fn check(plan: &Plan) -> Result<()> {
+    let path = plan.root.path.as_path();
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Error::Unusable(format!("the root {} is no directory", path.display()))),
+        Err(error) => Err(Error::Unusable(format!("the root {}: {error}", path.display()))),
+    }
+}
 
 /// Adds to a refusal which path of the container it is about: descriptors are only numbers.
 fn about(path: &Path, error: Error) -> Error {

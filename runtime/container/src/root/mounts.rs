@@ -12,6 +12,8 @@ use primitives::{
     step,
 };
 
+use crate::cgroup::Inside;
+
 use super::about;
 use super::attributes::{apply, apply_recursive, change, propagate};
 use super::cgroup_mounts;

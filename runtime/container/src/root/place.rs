@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use primitives::{
-    Errno, Error, FileKind, Result, Seen, link_target, look_at, mkdirat, mknodat, openat2_in_root,
-    openat2_itself, openat2_without_links,
+    Errno, Error, FileKind, Result, Seen, link_target, look_at, mkdirat, mknodat, open_path,
+    openat2_in_root, openat2_itself, openat2_without_links,
 };
 
 use super::{about, answer};
@@ -35,6 +35,14 @@ const TRIES: u32 = 128;
 impl Root {
     pub(super) fn new(fd: OwnedFd) -> Root {
         Root(fd)
+    }
+
+    /// The root that this process has already, for one that has joined a container.
+    ///
+    /// # Errors
+    /// Those of `open_path`.
+    pub fn of_this_process() -> Result<Root> {
+        open_path("/", "begin at the container's root").map(Root)
     }
 
     /// What a program in the container would find at this path.
@@ -156,11 +164,7 @@ impl Root {
 }
 
 /// Opens a name in a directory, and makes it first where nothing is there.
-fn step_into(
-    directory: &OwnedFd,
-    name: &Path,
-    kind: FileKind,
-) -> Result<(OwnedFd, Seen, bool)> {
+fn step_into(directory: &OwnedFd, name: &Path, kind: FileKind) -> Result<(OwnedFd, Seen, bool)> {
     let directory = directory.as_fd();
     let mut made = false;
     for _ in 0..TRIES {

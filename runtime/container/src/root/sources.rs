@@ -171,10 +171,7 @@ fn make_namespace(maps: &IdMaps) -> Result<OwnedFd> {
 }
 
 fn lines(ranges: &[IdRange]) -> Vec<IdMap> {
-    let line = |range: &IdRange| IdMap {
-        inside: range.inside,
-        outside: range.host,
-        count: range.size,
-    };
+    let line =
+        |range: &IdRange| IdMap { inside: range.inside, outside: range.host, count: range.size };
     ranges.iter().map(line).collect()
 }

@@ -84,7 +84,8 @@ fn keep_the_mount_below_private(path: &Path) -> Result<()> {
     for path in path.ancestors() {
         let directory = open_path(path, "look whether a mount begins here")?;
         if look_at(directory.as_fd()).is_ok_and(|seen| seen.is_mount) {
-            let private = MountChange { propagation: Some(MsFlags::MS_PRIVATE), ..Default::default() };
+            let private =
+                MountChange { propagation: Some(MsFlags::MS_PRIVATE), ..Default::default() };
             let why = "have the host not get the container's root, and pivot_root not refuse";
             return mount_setattr_to(directory.as_fd(), private, Recursive::No, why);
         }

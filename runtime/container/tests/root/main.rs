@@ -14,7 +14,8 @@ fn main() {
         if !rest.is_empty() {
             plan.process.args = rest.to_vec();
         }
-        let ended = run::run(&plan, &container::root::Inside::Nothing, container::root::Way::Pivot);
+        let ended =
+            run::run(&plan, &container::cgroup::Inside::Nothing, container::root::Way::Pivot);
         match ended {
             Ok(status) => std::process::exit(i32::from(status.code())),
             Err(error) => {

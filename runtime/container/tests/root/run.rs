@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use bundle::{Kind, Plan};
+use container::cgroup::Inside;
 use container::root::{
-    Inside, Way, cut_mount_ties, enter, finish, make_devices, mount_all, open_sources, stand_up,
+    Way, cut_mount_ties, enter, finish, make_devices, mount_all, open_sources, stand_up,
 };
 use primitives::{
     Birth, IdMap, Namespaces, Result, Status, ToParent, deny_setgroups, execve, own_ids, setresgid,
