@@ -1,7 +1,5 @@
 //! Which containers are there?
 
-use std::os::linux::fs::MetadataExt;
-use std::path::Path;
 
 use container::{Container, State};
 use primitives::{Result, Status};

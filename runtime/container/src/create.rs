@@ -78,7 +78,7 @@ pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Resu
             let Created { folder, remembered, init, .. } = created;
             // Its end must be seen before its cgroup can be removed.
             drop(init);
-            let cleaned = delete::take_away(&folder, Some(&remembered), wanted.plan);
+            let cleaned = delete::after_run(folder, &remembered, wanted.plan);
             let status = result?;
             cleaned.map(|()| status.unwrap_or(Ended::Exited(0)))
         }
@@ -87,17 +87,20 @@ pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Resu
 // ANCHOR_END: create
 
 fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created> {
-    let folder = step_giving("remember the container", || store.begin(&wanted.id))?;
+    let mut folder = step_giving("remember the container", || store.begin(&wanted.id))?;
     let mut remembered =
         match Cgroups::find(&wanted.plan.cgroup, wanted.id.as_str(), wanted.options.driver) {
             Ok(cgroups) => remember(wanted, cgroups),
             Err(error) => return folder.remove().and(Err(error)),
         };
     match bring_up(&folder, &mut remembered, wanted, starter) {
-        Ok((init, master)) => Ok(Created { folder, remembered, init, master }),
+        Ok((init, master)) => {
+            folder.unlock();
+            Ok(Created { folder, remembered, init, master })
+        }
         Err(error) => {
             // What went wrong first is what the reader must know.
-            let _ = delete::take_away(&folder, Some(&remembered), wanted.plan);
+            let _ = delete::take_away(&folder, &remembered, wanted.plan);
             Err(error)
         }
     }

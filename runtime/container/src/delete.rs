@@ -67,16 +67,18 @@ fn stop_who_makes_it(folder: &Folder) -> Result<()> {
     Err(Error::Unusable(format!("process {pid} works on the container and cannot be killed")))
 }
 
-/// For whoever made it, or failed to: nothing of it stays.
-pub(crate) fn take_away(
-    folder: &Folder,
-    remembered: Option<&Remembered>,
-    plan: &Plan,
-) -> Result<()> {
-    match remembered {
-        Some(remembered) => take_away_with(folder, remembered, Some(plan)),
-        None => folder.remove(),
+/// For the one who has run it to its end. Somebody else may have deleted it meanwhile, or be about to.
+pub(crate) fn after_run(mut folder: Folder, remembered: &Remembered, plan: &Plan) -> Result<()> {
+    match folder.lock() {
+        Ok(()) => take_away_with(&folder, remembered, Some(plan)),
+        Err(_) if !folder.is_there() || folder.is_being_made() => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+/// For whoever failed to make it: nothing of it stays.
+pub(crate) fn take_away(folder: &Folder, remembered: &Remembered, plan: &Plan) -> Result<()> {
+    take_away_with(folder, remembered, Some(plan))
 }
 
 // ANCHOR: take_away

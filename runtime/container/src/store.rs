@@ -286,6 +286,11 @@ impl Folder {
         self.path.join(DOOR).exists()
     }
 
+    /// Whether it has not been removed.
+    pub(crate) fn is_there(&self) -> bool {
+        self.path.is_dir()
+    }
+
     /// Whether somebody is making it, or taking it away.
     pub(crate) fn is_being_made(&self) -> bool {
         self.locked_by().is_some()

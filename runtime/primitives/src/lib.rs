@@ -12,6 +12,7 @@
 mod args;
 mod beneath;
 mod capabilities;
+mod capture;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
@@ -63,6 +64,7 @@ pub use capabilities::{
     own_securebits, prctl_cap_ambient_clear_all, prctl_cap_ambient_raise, prctl_capbset_drop,
     prctl_set_keepcaps, prctl_set_securebits,
 };
+pub use capture::output_of;
 pub use cgroup::{CgroupFile, write_pid};
 pub use copying::{copy_file_at, fchmodat, names_in};
 pub use door::{Door, has_become_another};
