@@ -24,7 +24,8 @@ impl Cgroups {
         if self.is_empty() {
             return Ok(());
         }
-        self.set("set the limits", wanted)
+        self.set("set the limits", wanted)?;
+        self.allow_devices(&wanted.devices)
     }
 
     /// Sets other limits, while the container runs. What a configuration does not name stays as it
