@@ -11,6 +11,7 @@
 
 mod args;
 mod beneath;
+mod bpf;
 mod capabilities;
 mod capture;
 pub mod cards;
@@ -59,6 +60,7 @@ pub use beneath::{
     FileKind, Seen, fchownat, is_on_procfs, last_words, link_target, look_at, mkdirat, mknodat,
     openat2_itself, openat2_without_links, symlinkat, unlinkat,
 };
+pub use bpf::{BpfInstruction, bpf_attach_device_program, bpf_load_device_program};
 pub use capabilities::{
     Capabilities, CapabilitySets, CapabilityState, SecureBits, capabilities_of, capset,
     own_securebits, prctl_cap_ambient_clear_all, prctl_cap_ambient_raise, prctl_capbset_drop,

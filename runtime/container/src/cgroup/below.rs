@@ -46,3 +46,9 @@ fn go_below(hierarchy: &mut Hierarchy, path: &str, text: &str) -> Result<()> {
         false => Err(unusable(&format!("there is no cgroup {}", hierarchy.path().display()))),
     }
 }
+
+// TEMP
+impl Cgroups {
+    pub fn update(&self, wanted: &bundle::Cgroup) -> Result<()> { self.limit(wanted) }
+    pub fn statistics(&self) -> Result<u8> { Ok(0) }
+}

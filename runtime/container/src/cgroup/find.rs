@@ -214,16 +214,16 @@ impl<'a> Mounted<'a> {
 }
 
 /// Who asks.
-struct User {
+pub(super) struct User {
     uid: u32,
     gid: u32,
     /// Root of a user namespace may write what belongs to its own ids; only the first one may write
     /// all.
-    is_root_of_all: bool,
+    pub(super) is_root_of_all: bool,
 }
 
 impl User {
-    fn here() -> User {
+    pub(super) fn here() -> User {
         let (uid, gid) = own_ids();
         let all = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
         let map = || read_small("/proc/self/uid_map".as_ref());

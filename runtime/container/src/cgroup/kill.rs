@@ -158,7 +158,7 @@ pub(super) fn pids_below(directory: &Path) -> Vec<Pid> {
 
 /// The processes in a directory. In a threaded one of v2 only threads can be listed, which serve as
 /// well: a signal to a thread reaches its process.
-fn pids_in(directory: &Path) -> Vec<Pid> {
+pub(super) fn pids_in(directory: &Path) -> Vec<Pid> {
     let text = read(directory, "cgroup.procs").or_else(|| read(directory, "cgroup.threads"));
     let pid = |line: &str| line.parse().ok().filter(|pid| *pid > 0).map(Pid::from_raw);
     text.unwrap_or_default().lines().filter_map(pid).collect()

@@ -9,6 +9,8 @@
 //! has v2's tree as well, without controllers in it that matter.
 
 mod below;
+mod devices;
+mod ebpf;
 mod find;
 mod freezer;
 mod hierarchy;
