@@ -1,21 +1,11 @@
 //! Which containers are there?
 
 
-use container::{Container, State};
+use container::Container;
 use primitives::{Result, Status};
-use serde::Serialize;
-
 use crate::cli::{Global, TableFormat};
 use crate::lifecycle::store;
 use crate::users;
-
-/// A line of the list, in runc's words and order.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    state: State<'a>,
-    owner: String,
-}
 
 /// `list`.
 pub(crate) fn list(global: &Global, format: TableFormat, quiet: bool) -> Result<Status> {
@@ -31,7 +21,7 @@ pub(crate) fn list(global: &Global, format: TableFormat, quiet: bool) -> Result<
             let states: Vec<serde_json::Value> = containers.iter().map(json).collect();
             // As in runc, nothing is "null".
             match states.is_empty() {
-                true => crate::print("null"),
+                true => crate::print("null\n"),
                 false => crate::print_line_of_json(&states),
             }
         }
