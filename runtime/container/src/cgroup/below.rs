@@ -46,9 +46,3 @@ fn go_below(hierarchy: &mut Hierarchy, path: &str, text: &str) -> Result<()> {
         false => Err(unusable(&format!("there is no cgroup {}", hierarchy.path().display()))),
     }
 }
-
-// TEMP
-impl Cgroups {
-    /// TEMP
-    pub fn statistics(&self) -> Result<u8> { Ok(0) }
-}
