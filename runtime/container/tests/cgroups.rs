@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use bundle::{Cgroup, Place};
 use container::cgroup::{Cgroups, Driver};
-use primitives::{Pid, Signal};
+use primitives::Pid;
 
 /// Cgroups under a name of their own, and removed whatever happens.
 struct Made(Cgroups);
@@ -80,7 +80,7 @@ fn a_process_is_in_all_of_them_and_nothing_stays() {
     let text = serde_json::to_string(&made.0).unwrap();
     let again: Cgroups = serde_json::from_str(&text).unwrap();
     assert_eq!(again, made.0);
-    again.kill(Signal::SIGKILL).unwrap();
+    again.signal(9).unwrap();
     child.wait().unwrap();
     assert!(again.processes().is_empty());
     again.remove().unwrap();
@@ -141,7 +141,7 @@ fn what_is_frozen_is_killed_all_the_same() {
     made.0.thaw().unwrap();
     assert!(!made.0.is_frozen());
     made.0.freeze().unwrap();
-    made.0.kill(Signal::SIGKILL).unwrap();
+    made.0.signal(9).unwrap();
     assert!(!child.wait().unwrap().success());
     made.0.remove().unwrap();
 }
@@ -152,7 +152,7 @@ fn a_signal_reaches_everybody() {
     let mut child = made.program("trap 'exit 7' TERM; while :; do sleep 0.01; done");
     while made.0.processes().len() < 2 {}
     std::thread::sleep(std::time::Duration::from_millis(50));
-    made.0.kill(Signal::SIGTERM).unwrap();
+    made.0.signal(15).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 

@@ -72,6 +72,17 @@ impl Hierarchy {
         name.to_string_lossy().into_owned()
     }
 
+    /// From now on it is one below, which was not made for the container.
+    pub(super) fn lower(&mut self, path: &Path) {
+        self.inner.push(path);
+        self.missing = 0;
+    }
+
+    /// Ours, from the one that it is counted from on.
+    pub(super) fn inner(&self) -> &Path {
+        &self.inner
+    }
+
     /// Where the whole of it is mounted.
     pub(super) fn mount(&self) -> &Path {
         &self.mount

@@ -1,11 +1,15 @@
 //! Who is in the container, and how is all of it ended?
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use primitives::{CgroupFile, Errno, Error, Pid, Result, Signal, clean_up, kill, step, write};
+use primitives::{
+    CgroupFile, Errno, Error, Pid, Result, Signal, clean_up, kill, pidfd_open,
+    pidfd_send_signal_number, write,
+};
 
 use super::{Cgroups, read};
 
@@ -26,30 +30,30 @@ impl Cgroups {
         counted.map(|hierarchy| pids_below(&hierarchy.path())).unwrap_or_default()
     }
 
-    /// Sends a signal to all processes of the container. SIGKILL leaves none: it is sent until nobody
-    /// is there.
+    /// Sends a signal, by its number, to all processes of the container. SIGKILL leaves none: it is
+    /// sent until nobody is there. The caller names the step.
     ///
     /// # Errors
-    /// When processes outlive SIGKILL for ten seconds.
-    pub fn kill(&self, signal: Signal) -> Result<()> {
+    /// When processes outlive SIGKILL for ten seconds; and when there is no cgroup, so that nobody
+    /// knows who they are.
+    pub fn signal(&self, number: i32) -> Result<()> {
         if self.is_empty() {
-            return Ok(());
+            let message = "the container has no cgroup, so it is not known who is in it";
+            return Err(Error::Unusable(message.to_string()));
         }
-        step("signal the cgroup", || match signal {
-            Signal::SIGKILL => self.end_all(Hand::Asked),
-            other => self.signal_each(other),
-        })
+        match number == Signal::SIGKILL as i32 {
+            true => self.end_all(Hand::Asked),
+            false => self.signal_each(number),
+        }
     }
 
     /// None of them makes another one meanwhile, which would be missed: so they are stopped first.
-    fn signal_each(&self, signal: Signal) -> Result<()> {
+    fn signal_each(&self, number: i32) -> Result<()> {
         let stops = !self.is_frozen() && self.freezer().is_some_and(|f| f.file().path().exists());
         if stops {
             self.freeze()?;
         }
-        let sent = self.processes().into_iter().try_for_each(|pid| {
-            gone_is_fine(kill(pid, signal, "tell every process of the container"))
-        });
+        let sent = self.processes().into_iter().try_for_each(|pid| send(pid, number));
         if stops {
             self.thaw()?;
         }
@@ -138,6 +142,18 @@ impl Hand {
             Hand::CleanUp => clean_up::kill(pid, Signal::SIGKILL, why),
         }
     }
+}
+
+fn send(pid: Pid, number: i32) -> Result<()> {
+    let process = pidfd_open(pid, "mean this process, and none that gets its number later");
+    let process = match process {
+        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::ESRCH => {
+            return Ok(());
+        }
+        other => other?,
+    };
+    let why = "tell every process of the container";
+    gone_is_fine(pidfd_send_signal_number(process.as_fd(), number, why))
 }
 
 fn gone_is_fine(result: Result<()>) -> Result<()> {

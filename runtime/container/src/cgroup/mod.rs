@@ -19,6 +19,8 @@ mod kill;
 mod limits;
 mod make;
 mod remove;
+pub mod statistics;
+mod sub;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hierarchy::Hierarchy;
 pub use inside::{Inside, InsideHierarchy};
+pub use statistics::Statistics;
 
 /// Who makes the cgroups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
