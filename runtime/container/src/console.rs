@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use bundle::{Process, Terminal as Wanted};
-use primitives::{Child, Result, Status, ToParent, send_fd_to, step_giving};
+use primitives::{Child, Result, ToParent, send_fd_to, step_giving};
 
 use crate::root::Root;
+pub(crate) use crate::terminal::attend;
 use crate::terminal::{self, Terminal};
 
 /// Opens a terminal in the container, if it shall have one, and gives its master side to the parent.
@@ -57,12 +58,4 @@ pub(crate) fn take(
 pub(crate) fn send(fd: BorrowedFd<'_>, socket: &Path, words: &[u8]) -> Result<()> {
     let socket = terminal::connect(socket)?;
     send_fd_to(socket.as_fd(), fd, words, "give it to whoever asked for it")
-}
-
-/// Waits for the end of a process that has this command's terminal, or a terminal of its own.
-pub(crate) fn attend(child: &mut Child, master: Option<OwnedFd>) -> Result<Status> {
-    match master {
-        None => step_giving("take its status", || child.attend("pass its exit code on")),
-        Some(_) => Err(primitives::Error::Unusable("no relay yet".into())),
-    }
 }

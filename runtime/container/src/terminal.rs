@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use primitives::{
-    Error, Recursive, Result, WindowSize, connect_unix, dup2, is_in_devpts, move_mount_onto,
-    open_peer, open_ptmx, open_tree_of, openat2_in_root, send_fd_to, set_controlling_terminal,
-    set_window_size, setsid, stat_of, step, step_giving, unlock_peer,
+    Child, Error, RawMode, Recursive, Result, Status, WindowSize, clear_onlcr, connect_unix, dup2,
+    is_in_devpts, move_mount_onto, open_peer, open_ptmx, open_tree_of, openat2_in_root, raw_mode,
+    relay, set_controlling_terminal, set_window_size, stat_of, step, step_giving, unlock_peer,
+    window_size,
 };
 
 /// A pseudo-terminal.
@@ -84,20 +85,8 @@ impl Terminal {
         })
     }
 
-    /// Gives the master to whoever waits at a `--console-socket`.
-    ///
-    /// # Errors
-    /// Those of sendmsg(2).
-    pub fn hand_over(&self, socket: BorrowedFd<'_>) -> Result<()> {
-        step("hand the terminal over", || {
-            // Receivers take the bytes for the terminal's name; this is what runc calls it.
-            let why = "let whoever asked for a terminal sit in front of it";
-            send_fd_to(socket, self.master.as_fd(), b"/dev/ptmx", why)
-        })
-    }
-
     /// Becomes a process in front of this terminal: it is standard input, output and error, and Ctrl-C
-    /// reaches this process and what it makes.
+    /// reaches this process and what it makes. It must lead a session that has no terminal.
     ///
     /// # Errors
     /// Those of the requests.
@@ -106,15 +95,10 @@ impl Terminal {
             let peer = self.peer.as_fd();
             dup2(peer, 0, "read what is typed")?;
             dup2(peer, 1, "write to the screen")?;
-            dup2(peer, 2, "and errors as well")?;
-            control(peer)
+            dup2(peer, 2, "write errors there as well")?;
+            set_controlling_terminal(peer, "get the signals of its keys, such as Ctrl-C")
         })
     }
-}
-
-fn control(peer: BorrowedFd<'_>) -> Result<()> {
-    setsid("leave the terminal of whoever started the runtime")?;
-    set_controlling_terminal(peer, "get the signals of its keys, such as Ctrl-C")
 }
 
 /// Connects to a `--console-socket`; by the parent, while the host's paths can be seen.
@@ -124,5 +108,35 @@ fn control(peer: BorrowedFd<'_>) -> Result<()> {
 pub fn connect(socket: &Path) -> Result<OwnedFd> {
     step_giving("connect to the console socket", || {
         connect_unix(socket, "give the container's terminal to whoever asked for it")
+    })
+}
+
+/// Stays with a process until it ends: hands all signals on, and stands between its terminal, if it has
+/// one, and our own.
+///
+/// # Errors
+/// When the process has failed, with its words; and those of the requests. Our own terminal is put
+/// back as it was in any case.
+pub fn attend(child: &mut Child, master: Option<OwnedFd>) -> Result<Status> {
+    child.watch_it_go()?;
+    let raw = master.as_ref().map(|master| sit_in_front(master.as_fd())).transpose()?;
+    step_giving("stay until it ends", || {
+        if let Some(pidfd) = child.pidfd() {
+            let master = master.as_ref().map(AsFd::as_fd);
+            relay(child.pid(), pidfd, master, "let it be as if it had been started directly")?;
+        }
+        drop(raw);
+        child.attend("pass its exit code on")
+    })
+}
+
+/// What is typed goes to the container as it is, and what it says comes out as it is.
+fn sit_in_front(master: BorrowedFd<'_>) -> Result<Option<RawMode>> {
+    step_giving("sit in front of its terminal", || {
+        clear_onlcr(master, "add no carriage returns: our own terminal adds them")?;
+        if let Some(size) = window_size(std::io::stdin().as_fd()) {
+            set_window_size(master, size, "have it as large as the terminal in front")?;
+        }
+        raw_mode("let the keys mean what they mean in there")
     })
 }

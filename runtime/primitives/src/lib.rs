@@ -42,6 +42,7 @@ mod patience;
 mod persona;
 mod process;
 mod program;
+mod relay;
 mod rlimit;
 mod scheduling;
 mod seccomp;
@@ -130,6 +131,7 @@ pub use process::{
     prctl_set_no_new_privs, prctl_set_pdeathsig, setsid, started_and_ended,
 };
 pub use program::{become_program, become_program_behind, own_environment, run, run_logged};
+pub use relay::{RawMode, raw_mode, relay};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
 pub use scheduling::{
