@@ -37,8 +37,7 @@ pub fn static_busybox() -> Option<PathBuf> {
 fn runs_alone(path: &Path) -> bool {
     let here = of_this_machine().ok();
     let fits = here.zip(kind_of(path)).is_some_and(|(here, kind)| here.runs(kind));
-    fits && read(path)
-        .is_some_and(|elf| elf.interpreter.is_none() && elf.needed.is_empty())
+    fits && read(path).is_some_and(|elf| elf.interpreter.is_none() && elf.needed.is_empty())
 }
 
 /// A static program has nothing to say beyond its first page; two megabytes are not read for that.
