@@ -99,15 +99,14 @@ fn change_root(root: &Path) -> Result<()> {
 /// Without a root of somebody else it is one in memory, made of this machine's own programs.
 fn make_a_root(tar: Option<&Path>) -> Result<&'static Path> {
     let place = Path::new(WORKSHOP);
-    let source = match tar {
-        Some(tar) => rootfs::Source::Tar(tar.to_path_buf()),
-        None => rootfs::Source::Machine,
-    };
     step_giving("make a root", || {
         let flags = MsFlags::MS_NODEV;
         let why = "have an empty place that goes with the container";
         mount_new("root", place, "tmpfs", flags, Some("mode=0755"), why)?;
-        rootfs::make(place, &source)
+        match tar {
+            Some(tar) => rootfs::make(place, &rootfs::Source::Tar(tar.to_path_buf())),
+            None => rootfs::lend(place),
+        }
     })?;
     Ok(place)
 }

@@ -283,7 +283,8 @@ pub fn fchdir(directory: BorrowedFd<'_>, why: &'static str) -> Result<()> {
 /// Those of opening and reading, and one of its own when there is more than a megabyte.
 pub fn read_small(path: &Path) -> std::io::Result<String> {
     const LARGEST: u64 = 1 << 20;
-    let mut text = String::new();
+    // Most are: one read brings them, where an empty buffer would take a dozen small ones.
+    let mut text = String::with_capacity(4096);
     let read = File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
     if read as u64 > LARGEST {
         return Err(std::io::Error::other("more than a megabyte, which is no small file"));

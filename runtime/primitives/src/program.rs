@@ -22,7 +22,8 @@ pub fn run<Cli: Parser>(
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
     crate::process::die_of_closed_pipes();
-    let (cli, args) = match parse(std::env::args_os(), window) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (cli, args) = match parse(&words, window) {
         Ok(parsed) => parsed,
         Err(error) => return unreadable(&error, OWN_FAILURE),
     };
@@ -79,11 +80,11 @@ fn unreadable(error: &clap::Error, own_failure: u8) -> ExitCode {
 /// both places clap keeps the last only, so here each level has the flags as its own, and they are
 /// put together afterwards.
 fn parse<Cli: Parser>(
-    words: impl IntoIterator<Item = OsString>,
+    words: &[OsString],
     window: impl FnOnce(&Cli) -> &WindowArgs,
 ) -> std::result::Result<(Cli, WindowArgs), clap::Error> {
     let command = Cli::command().mut_args(|arg| arg.global(false));
-    let matches = with_the_window(command).try_get_matches_from(words)?;
+    let matches = with_the_window(command, words).try_get_matches_from(words)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let mut args = window(&cli).clone();
     let mut level: &ArgMatches = &matches;
@@ -98,11 +99,16 @@ fn parse<Cli: Parser>(
     Ok((cli, args))
 }
 
-/// Gives the window's flags to every subcommand, as arguments of its own.
-fn with_the_window(command: Command) -> Command {
+/// Gives the window's flags to the subcommands, as arguments of their own; only to those that are
+/// named on the command line, because to describe ten flags a dozen times takes as long as a fork.
+fn with_the_window(command: Command, words: &[OsString]) -> Command {
     command.mut_subcommands(|inner| {
+        let said = |name: &str| words.iter().any(|word| word == name);
+        if !said(inner.get_name()) && !inner.get_all_aliases().any(said) {
+            return inner;
+        }
         let inner = WindowArgs::augment_args(inner).mut_args(|arg| arg.global(false));
-        with_the_window(inner)
+        with_the_window(inner, words)
     })
 }
 
@@ -180,8 +186,8 @@ mod tests {
     }
 
     fn read(line: &str) -> Result<(Vec<String>, WindowArgs), clap::Error> {
-        let words = line.split(' ').map(OsString::from);
-        let (cli, args) = parse(words, |cli: &Cli| &cli.window)?;
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let (cli, args) = parse(&words, |cli: &Cli| &cli.window)?;
         let command = match cli.topic {
             Some(Topic::Run { command }) => command,
             None => Vec::new(),

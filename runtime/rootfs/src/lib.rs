@@ -76,6 +76,19 @@ pub fn make(directory: &Path, source: &Source) -> Result<()> {
     like_the_source.map_or(Ok(()), |like| settle(directory, &like, &Owners::known()))
 }
 
+/// As [`make`] does it of [`Source::Machine`], only much faster: busybox is lent by a read-only bind mount
+/// where there is one, and not copied.
+///
+/// For a directory in a mount namespace that ends with the root: elsewhere the mount would stay.
+///
+/// # Errors
+/// As [`make`].
+pub fn lend(directory: &Path) -> Result<()> {
+    must_be_empty(directory)?;
+    machine::lend(directory)?;
+    complete(directory)
+}
+
 fn must_be_empty(directory: &Path) -> Result<()> {
     let cannot = |e| unusable(format!("{} cannot be made a root", directory.display()), e);
     let mut entries = fs::read_dir(directory).map_err(cannot)?;

@@ -143,10 +143,10 @@ pub(super) fn may_write(directory: &Path) -> bool {
     let (uid, gid) = own_ids();
     let Ok(about) = fs::metadata(directory) else { return false };
     let mode = about.mode();
-    uid == 0 && is_root_of_all()
-        || about.uid() == uid && mode & 0o200 != 0
+    about.uid() == uid && mode & 0o200 != 0
         || about.gid() == gid && mode & 0o020 != 0
         || mode & 0o002 != 0
+        || uid == 0 && is_root_of_all()
 }
 
 /// Root of a user namespace may write what belongs to its own ids; only the first one may write all.
