@@ -145,7 +145,7 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let Luggage { wanted, plan, id, ready, inherited, .. } = luggage;
     init::take_on_first_ids(plan)?;
     step("die with whoever makes it", || parent.tie(Signal::SIGKILL, "never be left half-made"))?;
-    step_giving("lead a session", || setsid("have no terminal but a new one"))?;
+    step_giving("lead a session", || setsid("have no part in the session of the runtime"))?;
     if !wanted.no_new_keyring {
         process::join_session_keyring(id.as_str(), Whose::Anybody)?;
     }

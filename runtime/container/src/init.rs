@@ -43,7 +43,7 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     step("die with whoever makes the container", || {
         parent.tie(Signal::SIGKILL, "never be left half-made")
     })?;
-    step_giving("lead a session", || setsid("have no terminal but a new one"))?;
+    step_giving("lead a session", || setsid("have no part in the session of the runtime"))?;
     if !wanted.options.no_new_keyring {
         process::join_session_keyring(wanted.id.as_str(), Whose::Anybody)?;
     }

@@ -1,6 +1,6 @@
 //! How does a signal reach a container?
 
-use primitives::{Error, Result, Signal, pidfd_open, pidfd_send_signal_number, step_giving};
+use primitives::{Error, Result, pidfd_open, pidfd_send_signal_number, step_giving};
 
 use crate::state::Status;
 use crate::store::{Id, Store};
@@ -18,8 +18,8 @@ pub fn kill(store: &Store, id: &Id, signal: i32) -> Result<()> {
         (_, Some(init)) => init,
     };
     step_giving("send the signal", || {
-        let pidfd =
-            pidfd_open(init.pid(), "mean this process, and none that gets its number later")?;
+        let why = "mean this process, and none that gets its number later";
+        let pidfd = pidfd_open(init.pid(), why)?;
         if !init.lives() {
             return Err(Error::Unusable("container not running".to_string()));
         }
@@ -34,8 +34,5 @@ pub fn kill(store: &Store, id: &Id, signal: i32) -> Result<()> {
 /// A process could not be reached.
 pub fn kill_all(store: &Store, id: &Id, signal: i32) -> Result<()> {
     let container = store.find(id)?;
-    let signal = Signal::try_from(signal).map_err(|_| {
-        Error::Unusable(format!("signal {signal} has no name: send it without --all"))
-    })?;
-    container.remembered.cgroups.kill(signal)
+    step_giving("send the signal to all", || container.remembered.cgroups.signal(signal))
 }

@@ -50,7 +50,8 @@ pub fn run_logged<Cli: Parser>(
 ) -> ExitCode {
     const UNREADABLE: u8 = 1;
     crate::process::die_of_closed_pipes();
-    let (cli, mut args) = match parse(std::env::args_os(), window) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (cli, mut args) = match parse(&words, window) {
         Ok(parsed) => parsed,
         Err(error) => return unreadable(&error, UNREADABLE),
     };
