@@ -66,7 +66,7 @@ pub(crate) enum CgroupManager {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a container, which then waits to be started
-    Create(Making),
+    Create(Box<Making>),
     /// Let a container run that waits to be started
     Start {
         /// The container
@@ -75,7 +75,7 @@ pub(crate) enum Command {
     /// Make a container, start it, and wait for its end
     Run {
         #[command(flatten)]
-        making: Making,
+        making: Box<Making>,
         /// Leave it to itself when it runs
         #[arg(short, long)]
         detach: bool,
@@ -111,7 +111,7 @@ pub(crate) enum Command {
         id: String,
     },
     /// Run another program in a container
-    Exec(Joining),
+    Exec(Box<Joining>),
     /// Show all containers
     List {
         /// For people, or for programs
