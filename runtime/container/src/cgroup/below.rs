@@ -1,54 +1,79 @@
-//! In which cgroup does a program run that joins a container later?
+//! In which cgroup does a second program of a container live?
 
-use primitives::{Error, Result};
+use std::path::{Component, Path, PathBuf};
 
-use super::{Cgroups, Hierarchy};
+use primitives::{Error, Pid, Result, read_small};
+
+use super::{Cgroups, Hierarchy, read};
 
 impl Cgroups {
-    /// These cgroups, or ones below them that the container has made: each `PATH` for all controllers,
-    /// or `CONTROLLER:PATH` for one of v1, as runc's `exec --cgroup` takes them.
+    /// Cgroups below these, which are there already, as `runtime exec --cgroup` names them: a path for
+    /// all hierarchies, or `cpu,memory:path` for those of v1 with these controllers.
     ///
     /// # Errors
-    /// A path that leads out, a controller that there is not, or a cgroup that is not there.
-    pub fn below(&self, wanted: &[String]) -> Result<Cgroups> {
+    /// When there is no such cgroup, and when it is not one below these.
+    pub fn below(&self, names: &[String]) -> Result<Cgroups> {
         let mut cgroups = self.clone();
-        for text in wanted {
-            match text.split_once(':') {
-                None => {
-                    cgroups.every().try_for_each(|hierarchy| go_below(hierarchy, text, text))?
-                }
-                Some((controller, path)) => {
-                    let mut found = cgroups.every().filter(|hierarchy| hierarchy.has(controller));
-                    let hierarchy = found.next().ok_or_else(|| {
-                        Error::Unusable(format!("--cgroup {text:?}: no controller {controller:?}"))
-                    })?;
-                    go_below(hierarchy, path, text)?;
-                }
+        for name in names {
+            let (controllers, path) = match name.split_once(':') {
+                Some((controllers, path)) => (Some(controllers), path),
+                None => (None, name.as_str()),
+            };
+            let path = inside(name, path)?;
+            let meant: Vec<&mut Hierarchy> = cgroups
+                .hierarchies
+                .iter_mut()
+                .chain(&mut cgroups.unified)
+                .filter(|one| controllers.is_none_or(|some| some.split(',').any(|c| one.has(c))))
+                .collect();
+            if meant.is_empty() {
+                return Err(Error::Unusable(format!("--cgroup {name}: no such controller here")));
+            }
+            for hierarchy in meant {
+                hierarchy.lower(&path);
             }
         }
-        Ok(cgroups)
+        let missing = cgroups.all().map(Hierarchy::path).find(|path| !path.is_dir());
+        match missing {
+            None => Ok(cgroups),
+            Some(path) => {
+                Err(Error::Unusable(format!("--cgroup: there is no cgroup {}", path.display())))
+            }
+        }
     }
 
-    fn every(&mut self) -> impl Iterator<Item = &mut Hierarchy> {
-        self.hierarchies.iter_mut().chain(&mut self.unified)
+    /// Where another process of the container can be. A container of v2 that hands controllers down to
+    /// cgroups of its own has its processes in those, and can hold none itself: then it is where its
+    /// first process is.
+    pub fn beside(&self, first: Pid) -> Cgroups {
+        let mut cgroups = self.clone();
+        if let Some(unified) = cgroups.unified.as_mut().filter(|_| self.is_v2())
+            && let Some(path) = place_of(first, unified)
+        {
+            unified.lower(&path);
+        }
+        cgroups
     }
 }
 
-fn go_below(hierarchy: &mut Hierarchy, path: &str, text: &str) -> Result<()> {
-    let unusable = |what: &str| Error::Unusable(format!("--cgroup {text:?}: {what}"));
-    let path = path.trim_start_matches('/');
-    if path.split('/').any(|part| part == "..") {
-        return Err(unusable("it leads out of the container's cgroup"));
-    }
-    hierarchy.deepen(path);
-    match hierarchy.path().is_dir() {
-        true => Ok(()),
-        false => Err(unusable(&format!("there is no cgroup {}", hierarchy.path().display()))),
+/// A path below the container's cgroup that cannot lead out of it.
+fn inside(name: &str, path: &str) -> Result<PathBuf> {
+    let path = Path::new(path.trim_start_matches('/'));
+    match path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        true => Ok(path.components().filter(|part| *part != Component::CurDir).collect()),
+        false => Err(Error::Unusable(format!("--cgroup {name}: it leads out of the container's"))),
     }
 }
 
-// TEMP
-impl Cgroups {
-    /// TEMP
-    pub fn statistics(&self) -> Result<u8> { Ok(0) }
+/// The cgroup of a process, counted from the container's, when that one cannot hold processes.
+fn place_of(first: Pid, unified: &Hierarchy) -> Option<PathBuf> {
+    let handed = read(&unified.path(), "cgroup.subtree_control")?;
+    if handed.trim().is_empty() {
+        return None;
+    }
+    let own = read_small(Path::new(&format!("/proc/{first}/cgroup"))).ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    // What is mounted may be a part of the tree only; ours is at the end of what both name.
+    let (_, below) = own.split_once(unified.inner().to_str()?)?;
+    Some(PathBuf::from(below.trim_start_matches('/')))
 }

@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn the_last_rule_counts() {
-        let cases: [(&[&str], char, (u32, u32), u8, bool); 14] = [
+        type Case = (&'static [&'static str], char, (u32, u32), u8, bool);
+        let cases: [Case; 14] = [
             (&[], 'c', (1, 3), READ, false),
             (&["-a"], 'c', (1, 3), READ, false),
             (&["-a", "+a"], 'b', (8, 0), WRITE, true),

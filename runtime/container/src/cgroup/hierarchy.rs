@@ -56,11 +56,6 @@ impl Hierarchy {
         above.map(|path| CgroupFile::new(&self.mount, &self.home, path))
     }
 
-    /// From now on stands for a directory below.
-    pub(super) fn deepen(&mut self, path: &str) {
-        self.inner.push(path);
-    }
-
     /// Whether it holds this controller.
     pub(super) fn has(&self, controller: &str) -> bool {
         self.controllers.split(',').any(|own| own == controller)

@@ -20,7 +20,6 @@ mod limits;
 mod make;
 mod remove;
 pub mod statistics;
-mod sub;
 
 use std::path::{Path, PathBuf};
 
