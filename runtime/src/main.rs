@@ -32,6 +32,9 @@ fn main() -> ExitCode {
 
 fn carry_out(cli: &Cli) -> Result<Status> {
     let global = &cli.global;
+    if enters_containers(&cli.command) {
+        primitives::seal_own_program()?;
+    }
     match &cli.command {
         Command::Create(making) => lifecycle::create(global, making),
         Command::Start { id } => lifecycle::start(global, id),
@@ -51,6 +54,11 @@ fn carry_out(cli: &Cli) -> Result<Status> {
         Command::Spec { bundle, rootless: true } => spec::write(bundle, spec::rootless()),
         Command::Plan { bundle, format } => show(bundle, *format),
     }
+}
+
+/// Whether a container could get hold of this program's file.
+fn enters_containers(command: &Command) -> bool {
+    matches!(command, Command::Create(_) | Command::Run { .. } | Command::Exec(_))
 }
 
 fn show(bundle: &std::path::Path, format: PlanFormat) -> Result<Status> {

@@ -165,3 +165,196 @@ fn there_is_a_place_to_be_born_in_where_there_is_v2() {
         place.map(|fd| fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap());
     assert_eq!(opened, v2);
 }
+
+fn wanted(resources: serde_json::Value) -> Cgroup {
+    let document = serde_json::json!({
+        "ociVersion": "1.2.0",
+        "root": { "path": "rootfs" },
+        "process": { "cwd": "/", "args": ["true"], "user": { "uid": 0, "gid": 0 } },
+        "linux": { "namespaces": [{ "type": "mount" }], "resources": resources },
+    });
+    bundle::read(document.to_string().as_bytes(), "/bundle".as_ref()).unwrap().plan.cgroup
+}
+
+impl Made {
+    fn is_v1(&self) -> bool {
+        self.0.paths().any(|(names, _)| names == "memory")
+    }
+
+    /// What one of its files holds, by its name in v1 or that in v2.
+    fn file(&self, v1: &str, v2: &str) -> String {
+        let name = if self.is_v1() { v1 } else { v2 };
+        let controller = name.split('.').next().unwrap();
+        let is_it = |names: &str| {
+            names.split(',').any(|own| own == controller) || !self.is_v1() && names.is_empty()
+        };
+        let (_, directory) = self.0.paths().find(|(names, _)| is_it(names)).unwrap();
+        let path = directory.join(name);
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        text.trim().to_string()
+    }
+}
+
+#[test]
+fn limits_are_where_they_belong() {
+    let made = Made::new(
+        "porthole-limits",
+        wanted(serde_json::json!({
+            "memory": { "limit": 33554432, "reservation": 16777216 },
+            "cpu": { "shares": 512, "quota": 20000, "period": 50000 },
+            "pids": { "limit": 7 },
+        })),
+    );
+    assert_eq!(made.file("memory.limit_in_bytes", "memory.max"), "33554432");
+    assert_eq!(made.file("memory.soft_limit_in_bytes", "memory.low"), "16777216");
+    assert_eq!(made.file("cpu.shares", "cpu.weight"), if made.is_v1() { "512" } else { "59" });
+    let quota = if made.is_v1() { "20000" } else { "20000 50000" };
+    assert_eq!(made.file("cpu.cfs_quota_us", "cpu.max"), quota);
+    assert_eq!(made.file("pids.max", "pids.max"), "7");
+    // A running container gets more, and less again, memory and swap together.
+    for (limit, both) in [(67108864, 134217728), (268435456, 268435456), (33554432, 67108864)] {
+        let update = serde_json::json!({ "memory": { "limit": limit, "swap": both } });
+        if made.is_v1() {
+            made.0.update(&wanted(update)).unwrap();
+            assert_eq!(made.file("memory.memsw.limit_in_bytes", ""), both.to_string());
+        }
+    }
+    let more =
+        serde_json::json!({ "cpu": { "quota": 5000, "period": 10000 }, "pids": { "limit": -1 } });
+    made.0.update(&wanted(more)).unwrap();
+    assert_eq!(made.file("pids.max", "pids.max"), "max");
+    let quota = if made.is_v1() { "5000" } else { "5000 10000" };
+    assert_eq!(made.file("cpu.cfs_quota_us", "cpu.max"), quota);
+}
+
+#[test]
+fn a_limit_of_processes_bites() {
+    let made = Made::new("porthole-pids", wanted(serde_json::json!({ "pids": { "limit": 1 } })));
+    let output = made.program("(echo forked); echo said").wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+    assert!(said.contains("fork"), "{said}");
+}
+
+#[test]
+fn only_devices_that_are_allowed_can_be_opened() {
+    let rules = serde_json::json!({ "devices": [
+        { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" },
+    ] });
+    let made = Made::new("porthole-devices", wanted(rules));
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "cd {}; mknod kmsg c 1 11 && mknod port c 1 4 && mknod null c 1 3 || exit 9; \
+         : > null && echo null; : > kmsg && echo written; : < kmsg && echo read; : < port && echo port",
+        folder.path().display()
+    );
+    let output = made
+        .program(&format!("sh -c '{script}' 2>&1; for t in read port; do :; done"))
+        .wait_with_output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("null\nwritten\n"), "{said}");
+    assert!(!said.contains("port\n") && !said.contains("read\n"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_had_is_named() {
+    let refused = |resources: serde_json::Value| {
+        let wanted = wanted(resources);
+        let made = Made::found("porthole-refused", &wanted);
+        made.0.make().unwrap();
+        let error = made.0.limit(&wanted).unwrap_err().to_string();
+        (made.is_v1(), error)
+    };
+    let (v1, error) = refused(serde_json::json!({ "unified": { "memory.hihg": "1" } }));
+    assert!(error.contains(if v1 { "this machine has v1" } else { "memory.hihg" }), "{error}");
+    let (_, error) = refused(serde_json::json!({ "unified": { "nonsense.max": "1" } }));
+    assert!(error.contains("unified"), "{error}");
+    let (v1, error) = refused(serde_json::json!({ "rdma": { "mlx": { "hcaHandles": 3 } } }));
+    assert!(error.contains("rdma") && (!v1 || error.contains("no controller")), "{error}");
+}
+
+/// The names of all fields, with the path to them.
+fn fields(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(entries) if !path.ends_with("/raw") => {
+            entries
+                .iter()
+                .for_each(|(name, value)| fields(value, &format!("{path}/{name}"), found));
+        }
+        _ => found.push(path.to_string()),
+    }
+}
+
+#[test]
+fn statistics_have_the_fields_of_runc() {
+    let made = Made::new("porthole-statistics", Cgroup::default());
+    if !made.is_v1() || Command::new("runc").arg("--version").output().is_err() {
+        println!("skipped: needs runc, and cgroup v1");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let id = format!("porthole-runc-{}", std::process::id());
+    let runc = |args: &[&str]| {
+        let root = folder.path().join("state");
+        let mut command = Command::new("runc");
+        command.arg("--root").arg(root).args(args).current_dir(folder.path());
+        command.stdin(Stdio::null()).stderr(Stdio::null()).output().unwrap()
+    };
+    fs::create_dir_all(folder.path().join("rootfs/bin")).unwrap();
+    fs::copy("/bin/busybox", folder.path().join("rootfs/bin/busybox")).unwrap();
+    runc(&["spec"]);
+    let config = fs::read_to_string(folder.path().join("config.json")).unwrap();
+    let config = config.replace("\"terminal\": true", "\"terminal\": false");
+    let config = config.replace("\"sh\"", "\"/bin/busybox\", \"sleep\", \"100\"");
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    // Whoever waits for its output waits for the container.
+    let root = folder.path().join("state");
+    let mut command = Command::new("runc");
+    command.arg("--root").arg(root).args(["run", "--detach", &id]).current_dir(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let theirs = runc(&["events", "--stats", &id]);
+    let own_id = format!("porthole-statistics-{}", std::process::id());
+    let text = serde_json::to_string(&made.0).unwrap().replace(&own_id, &id);
+    let ours = serde_json::from_str::<Cgroups>(&text).unwrap().statistics();
+    runc(&["delete", "--force", &id]);
+    let theirs: serde_json::Value = serde_json::from_slice(&theirs.stdout).unwrap();
+    let (theirs, ours) = (&theirs["data"], serde_json::to_value(ours.unwrap()).unwrap());
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    fields(theirs, "", &mut expected);
+    fields(&ours, "", &mut found);
+    assert_eq!(found, expected);
+    for same in ["/cpuset", "/pids", "/memory/usage/limit", "/memory/swap/limit", "/hugetlb"] {
+        assert_eq!(ours.pointer(same), theirs.pointer(same), "{same}");
+    }
+    let names = |value: &serde_json::Value| {
+        value
+            .pointer("/memory/raw")
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&ours), names(theirs));
+}
+
+/// cgroup v2, which most machines have, on a kernel of its own.
+#[test]
+fn all_of_this_holds_in_the_lab_too() {
+    let me = std::env::current_exe().unwrap();
+    let lab = me.ancestors().nth(2).unwrap().join("lab");
+    let has_uml = || Command::new("linux.uml").arg("--version").output().is_ok();
+    if std::env::var_os("PORTHOLE_IN_LAB").is_some() {
+        return;
+    }
+    if !lab.exists() || !has_uml() {
+        println!("skipped: needs User-Mode Linux, and cargo build -p lab");
+        return;
+    }
+    let mut command = Command::new(lab);
+    command.args(["run", "--timeout", "100", "--env", "PORTHOLE_IN_LAB=1", "--"]).arg(me);
+    let output = command.args(["--test-threads", "1"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("test result: ok"), "{said}");
+}

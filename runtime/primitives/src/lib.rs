@@ -45,6 +45,7 @@ mod program;
 mod relay;
 mod rlimit;
 mod scheduling;
+mod seal;
 mod seccomp;
 mod shared;
 mod signals;
@@ -138,6 +139,7 @@ pub use scheduling::{
     IoUrgency, MemoryFlags, MemoryMode, Policy, SchedAttr, SchedFlags, ioprio_set,
     sched_setaffinity, sched_setattr, set_mempolicy,
 };
+pub use seal::{copy_sealed, execveat, seal_own_program};
 pub use seccomp::{
     FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
     seccomp_set_mode_filter,

@@ -6,7 +6,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use primitives::{CgroupFile, Error, Result, clean_up, step, write};
+use primitives::{CgroupFile, Error, Result, clean_up, write};
 
 use super::{Cgroups, read};
 
@@ -24,34 +24,29 @@ pub(super) struct Freezer {
 }
 
 impl Cgroups {
-    /// Stops everything in the container, and waits until it has stopped.
+    /// Stops everything in the container, and waits until it has stopped. The caller names the step.
     ///
     /// # Errors
     /// When it does not stop within ten seconds; then it goes on.
     pub fn freeze(&self) -> Result<()> {
         let freezer = self.freezer_or_why_not()?;
-        step("freeze the container", || {
-            let why = "stop everything in it, wherever it is";
-            write(&freezer.file, freezer.stop, why)?;
-            if self.wait_until_frozen(&freezer)? {
-                return Ok(());
-            }
-            clean_up::write(&freezer.file, freezer.go, "not leave it half stopped")?;
-            let message = "the container did not stop within 10 seconds: a process in it waits for \
-                           a device and cannot be interrupted (state D in ps)";
-            Err(Error::Unusable(message.to_string()))
-        })
+        write(&freezer.file, freezer.stop, "stop everything in it, wherever it is")?;
+        if self.wait_until_frozen(&freezer)? {
+            return Ok(());
+        }
+        clean_up::write(&freezer.file, freezer.go, "not leave it half stopped")?;
+        let message = "the container did not stop within 10 seconds: a process in it waits for a \
+                       device and cannot be interrupted (state D in ps)";
+        Err(Error::Unusable(message.to_string()))
     }
 
-    /// Lets everything in the container go on.
+    /// Lets everything in the container go on. The caller names the step.
     ///
     /// # Errors
     /// Those of the kernel.
     pub fn thaw(&self) -> Result<()> {
         let freezer = self.freezer_or_why_not()?;
-        step("thaw the container", || {
-            write(&freezer.file, freezer.go, "let everything in it go on")
-        })
+        write(&freezer.file, freezer.go, "let everything in it go on")
     }
 
     /// Whether the container is stopped, or about to be.

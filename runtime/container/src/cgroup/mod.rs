@@ -19,7 +19,6 @@ mod limits;
 mod make;
 mod remove;
 pub mod statistics;
-mod sub;
 
 use std::path::{Path, PathBuf};
 

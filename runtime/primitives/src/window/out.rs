@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::cards;
 use crate::descriptors::out_of_the_way;
 use crate::error::{Error, Result};
+use crate::seal;
 use crate::timestamp;
 use crate::window::args::{Form, WindowArgs};
 
@@ -52,7 +53,8 @@ fn trace_file(path: &Path, form: Form) -> Result<TraceOut> {
         Error::Unusable(format!("--trace-file {}: {e}", path.display()))
     };
     let mut options = File::options();
-    match form.is_log() {
+    // A program that is run again goes on with what it has begun.
+    match form.is_log() || seal::is_run_again() {
         true => options.create(true).append(true),
         false => options.create(true).write(true).truncate(true),
     };

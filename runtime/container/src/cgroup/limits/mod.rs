@@ -5,6 +5,8 @@
 
 mod explain;
 mod table;
+#[cfg(test)]
+mod tests;
 mod v1;
 mod v2;
 
