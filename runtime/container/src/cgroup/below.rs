@@ -50,5 +50,7 @@ fn go_below(hierarchy: &mut Hierarchy, path: &str, text: &str) -> Result<()> {
 // TEMP
 impl Cgroups {
     /// TEMP
-    pub fn statistics(&self) -> Result<u8> { Ok(0) }
+    pub fn statistics(&self) -> Result<u8> {
+        Ok(0)
+    }
 }
