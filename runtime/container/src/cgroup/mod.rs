@@ -8,6 +8,7 @@
 //! hierarchy of its own and the container a directory in each. A hybrid machine is one of v1 that
 //! has v2's tree as well, without controllers in it that matter.
 
+mod below;
 mod devices;
 mod ebpf;
 mod find;

@@ -1,27 +1,89 @@
 //! Does a container stand in its own root, whatever the root was made to be?
+//!
+//! Run with `in BUNDLE`, this program is the runtime itself: nothing but the root of a container, and
+//! a program in it. Each case runs it on a bundle that it has made.
 #![expect(clippy::disallowed_methods, reason = "what a test prepares is not what it looks at")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod bed;
+mod hostile;
+mod ordinary;
+mod races;
 mod run;
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, bundle, rest @ ..] = arguments.as_slice()
-        && command == "in"
-    {
-        let mut plan = run::plan(Path::new(bundle));
-        if !rest.is_empty() {
-            plan.process.args = rest.to_vec();
-        }
-        let ended =
-            run::run(&plan, &container::cgroup::Inside::Nothing, container::root::Way::Pivot);
-        match ended {
-            Ok(status) => std::process::exit(i32::from(status.code())),
-            Err(error) => {
-                eprintln!("{error}");
-                std::process::exit(i32::from(error.exit_code()));
-            }
-        }
+use clap::Parser;
+use libtest_mimic::{Arguments, Trial};
+use primitives::WindowArgs;
+
+/// Runs the program of a bundle in its root.
+#[derive(Parser)]
+struct In {
+    #[command(flatten)]
+    window: WindowArgs,
+    #[arg(long)]
+    no_pivot: bool,
+    /// Mounts two hierarchies of cgroup v1 where the configuration asks for cgroups.
+    #[arg(long)]
+    cgroups_v1: bool,
+    bundle: PathBuf,
+    program: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("in") => run::main(&In::parse_from(std::env::args().skip(1))),
+        _ => test(),
     }
+}
+
+macro_rules! cases {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($module), "::", stringify!($name)), || {
+            $module::$name();
+            Ok(())
+        })),*]
+    };
+}
+
+fn test() -> ExitCode {
+    let cases = cases![
+        ordinary::the_mounts_of_runc,
+        ordinary::devices_and_links,
+        ordinary::devices_of_the_configuration,
+        ordinary::covered_paths,
+        ordinary::an_ordinary_user,
+        ordinary::an_ordinary_user_without_a_network_of_its_own,
+        ordinary::sources_that_the_user_namespace_cannot_reach,
+        ordinary::binds,
+        ordinary::a_link_to_what_is_not_there,
+        ordinary::other_owners,
+        ordinary::a_tmpfs_that_begins_with_what_it_hides,
+        ordinary::a_tmpfs_has_the_mode_of_what_it_hides,
+        ordinary::what_is_filled_is_closed,
+        ordinary::a_second_word_on_a_mount,
+        ordinary::options_longer_than_fsconfig_takes,
+        ordinary::nothing_comes_over_proc,
+        ordinary::no_pivot,
+        ordinary::a_root_that_is_no_directory,
+        ordinary::a_wrong_option_is_told_in_the_words_of_the_kernel,
+        ordinary::a_root_that_is_shared,
+        ordinary::other_propagations_of_the_root,
+        ordinary::cgroups_of_version_one,
+        ordinary::a_dev_of_the_host_is_left_alone,
+        ordinary::devices_stay_where_dev_is_the_roots_own,
+        hostile::every_path_is_something_else,
+        hostile::every_path_is_something_else_in_a_user_namespace,
+        hostile::a_null_that_is_none,
+        races::between_any_two_requests,
+        races::between_any_two_requests_in_a_user_namespace,
+    ];
+    let needs_root = primitives::own_ids().0 != 0;
+    if needs_root {
+        eprintln!("skipped: these cases make devices and files of other owners, and need root");
+    }
+    let cases = cases.into_iter().map(|case| case.with_ignored_flag(needs_root)).collect();
+    libtest_mimic::run(&Arguments::from_args(), cases).exit_code()
 }

@@ -2,25 +2,59 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
 
 use bundle::{Kind, Plan};
-use container::cgroup::Inside;
+use container::cgroup::{Inside, InsideHierarchy};
 use container::root::{
     Way, cut_mount_ties, enter, finish, make_devices, mount_all, open_sources, stand_up,
 };
 use primitives::{
-    Birth, IdMap, Namespaces, Result, Status, ToParent, deny_setgroups, execve, own_ids, setresgid,
-    setresuid, spawn, write_gid_map, write_uid_map,
+    Birth, Form, IdMap, Namespaces, Result, Status, ToParent, deny_setgroups, execve, own_ids,
+    setresgid, setresuid, spawn, watch, write_gid_map, write_uid_map,
 };
 
+use crate::In;
+
+/// Runs what the command line asks for, and ends as it ended.
+pub(crate) fn main(wanted: &In) -> ExitCode {
+    let ended = watch(&wanted.window, Form::Off).and_then(|()| {
+        let mut plan = plan(&wanted.bundle);
+        if !wanted.program.is_empty() {
+            plan.process.args.clone_from(&wanted.program);
+        }
+        let way = if wanted.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
+        let inside = if wanted.cgroups_v1 { version_one() } else { Inside::Nothing };
+        run(&plan, &inside, way)
+    });
+    match ended {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The first cgroups of two hierarchies, as if they were the container's.
+fn version_one() -> Inside {
+    let hierarchy = |name: &str| InsideHierarchy {
+        name: name.to_string(),
+        options: name.to_string(),
+        own: Path::new("/sys/fs/cgroup").join(name),
+    };
+    let hierarchies = ["memory", "cpu"].map(hierarchy).to_vec();
+    Inside::V1 { hierarchies, links: vec![("other".to_string(), "cpu".to_string())] }
+}
+
 /// Reads a plan from a bundle.
-pub(crate) fn plan(bundle: &Path) -> Plan {
+fn plan(bundle: &Path) -> Plan {
     let text = std::fs::read(bundle.join("config.json")).expect("the test wrote a config.json");
     bundle::read(&text, bundle).unwrap_or_else(|complaints| panic!("{complaints}")).plan
 }
 
 /// Runs the plan's program in the plan's root, and nothing else of the plan.
-pub(crate) fn run(plan: &Plan, inside: &Inside, way: Way) -> Result<Status> {
+fn run(plan: &Plan, inside: &Inside, way: Way) -> Result<Status> {
     let sources = open_sources(plan)?;
     let birth = Birth { namespaces: namespaces(plan), cgroup: None };
     let mut child = spawn("init", birth, "have a process to stand in the root", |parent| {

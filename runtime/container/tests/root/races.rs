@@ -1,0 +1,104 @@
+//! What can an enemy do who changes the root while it is used?
+//!
+//! The runtime stops before each of its requests (`--step`), and each time something in the root is
+//! exchanged for a link to the canary, or back. So between any two requests that follow each other the
+//! root has changed; and in further runs it changes after every second, every fourth, every eighth.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::bed::{Bed, By, ordinary, rootless, with, with_new};
+
+/// What a volume shared with another container lets an enemy exchange.
+const EXCHANGED: [&str; 8] =
+    ["/dev", "/proc", "/sys", "/etc", "/etc/passwd", "/data", "/data/deep", "/tmp"];
+const EVERY: [usize; 4] = [1, 2, 4, 8];
+
+pub(crate) fn between_any_two_requests() {
+    play(|config| config);
+}
+
+pub(crate) fn between_any_two_requests_in_a_user_namespace() {
+    play(|mut config| {
+        let with_user = rootless(0, 65536);
+        for name in ["uidMappings", "gidMappings", "namespaces"] {
+            config["linux"][name] = with_user["linux"][name].clone();
+        }
+        config
+    });
+}
+
+fn play(change: impl Fn(serde_json::Value) -> serde_json::Value) {
+    let (mut runs, mut requests, mut refused) = (0, 0, 0);
+    for path in EXCHANGED {
+        for every in EVERY {
+            for phase in 0..2 * every.min(2) {
+                let bed = Bed::new();
+                fs::create_dir_all(bed.root("/data/deep/er")).unwrap();
+                fs::create_dir(bed.path("volume")).unwrap();
+                let mut config =
+                    with(ordinary(), "/data/deep/er/new", &bed.path("volume"), &["bind"]);
+                config = with(config, "/etc/passwd", &bed.path("canary/file"), &["bind", "ro"]);
+                config = with_new(config, "/tmp", "tmpfs", &["tmpcopyup"]);
+                config["linux"]["maskedPaths"] = json!(["/etc/group", "/proc/keys", "/data/deep"]);
+                config["linux"]["readonlyPaths"] = json!(["/proc/sys", "/etc"]);
+                config["process"]["args"] = json!(["/bin/busybox", "echo", "in"]);
+                if phase % 2 == 1 {
+                    config["mounts"].as_array_mut().unwrap().remove(1);
+                }
+                bed.write(&change(config));
+                let (stops, code) = exchange(&bed, path, every, phase);
+                assert!(matches!(code, Some(0 | 125)), "{path} {every} {phase}: {code:?}");
+                refused += usize::from(code == Some(125));
+                runs += 1;
+                requests += stops;
+                assert_eq!(fs::read_dir(bed.path("volume")).unwrap().count(), 0);
+                bed.assert_canary();
+            }
+        }
+    }
+    println!("{runs} runs, {requests} exchanges or stops, {refused} refused");
+}
+
+/// Runs it, and exchanges a path for a link to the canary after every so many stops.
+fn exchange(bed: &Bed, path: &str, every: usize, phase: usize) -> (usize, Option<i32>) {
+    let (real, link) = (bed.root(path), bed.path("link"));
+    let target = if real.is_dir() { bed.path("canary") } else { bed.path("canary/file") };
+    symlink(target, &link).unwrap();
+    let mut command = bed.command(By::Root, &["--step", "--commands", "-", "--trace", "off"]);
+    let pipes = command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut runtime = pipes.spawn().unwrap();
+    let mut answers = runtime.stdin.take().unwrap();
+    let mut questions = runtime.stderr.take().unwrap();
+    let mut stops = phase;
+    let mut heard = Vec::new();
+    let mut some = [0; 4096];
+    while let Ok(length @ 1..) = questions.read(&mut some) {
+        heard.extend_from_slice(&some[..length]);
+        if !heard.ends_with(b"help) ") {
+            continue;
+        }
+        heard.clear();
+        stops += 1;
+        if stops % every == 0 {
+            swap(&real, &link);
+        }
+        if answers.write_all(b"next\n").is_err() {
+            break;
+        }
+    }
+    (stops - phase, runtime.wait().unwrap().code())
+}
+
+/// Not in one moment, as renameat2 would; nobody looks meanwhile, because all are stopped.
+fn swap(one: &Path, other: &Path) {
+    let aside = other.with_extension("aside");
+    // A mount point cannot be renamed away in the mount namespace where it is one; out here it can.
+    let _ = fs::rename(one, &aside).and_then(|()| fs::rename(other, one));
+    let _ = fs::rename(&aside, other);
+}
