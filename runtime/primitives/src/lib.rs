@@ -119,8 +119,8 @@ pub use nix::sys::stat::FileStat;
 pub use nix::unistd::{Pid, getpid, getppid};
 pub use notify::{
     Notification, Reply, SystemCall, await_notification, seccomp_hand_over_listener,
-    seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass, seccomp_notif_recv,
-    seccomp_notif_send,
+    seccomp_listen, seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass,
+    seccomp_notif_recv, seccomp_notif_send,
 };
 pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,

@@ -12,7 +12,7 @@ use trace::Arg;
 use crate::args::{Word, fields};
 use crate::call;
 use crate::error::Result;
-use crate::gate::{Shown, ask_first, errno_name, perform};
+use crate::gate::{Asked, Shown, ask_first, errno_name, perform};
 use crate::line::ToParent;
 use crate::seccomp::{FilterFlags, Instruction, described, install};
 use crate::{signals, window};
@@ -80,9 +80,39 @@ pub fn seccomp_hand_over_listener(
     why_send: &'static str,
 ) -> Result<()> {
     let flags = FilterFlags::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    let caller = Location::caller();
     let listening = described("seccomp_hand_over_listener", filter, flags);
-    let mut listening = ask_first(listening, why, caller)?;
+    let listening = ask_first(listening, why, Location::caller())?;
+    install_and_send(parent, filter, flags, listening, why_send, Location::caller())
+}
+
+/// As [`seccomp_hand_over_listener`], with other flags besides the one that it takes.
+///
+/// - man: seccomp(2), seccomp_unotify(2)
+/// - since: Linux 5.0; WAIT_KILLABLE_RECV 5.19
+/// - EACCES: without CAP_SYS_ADMIN a process must first give up gaining rights: no_new_privs
+/// - EBUSY: the process has a filter with a listener already
+/// - EINVAL: the program jumps out of itself, or does not end in a return, or a flag is not known
+#[track_caller]
+pub fn seccomp_listen(
+    parent: &ToParent,
+    filter: &[Instruction],
+    flags: FilterFlags,
+    why: &'static str,
+    why_send: &'static str,
+) -> Result<()> {
+    let flags = flags | FilterFlags::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    let listening = ask_first(described("seccomp_listen", filter, flags), why, Location::caller())?;
+    install_and_send(parent, filter, flags, listening, why_send, Location::caller())
+}
+
+fn install_and_send(
+    parent: &ToParent,
+    filter: &[Instruction],
+    flags: FilterFlags,
+    mut listening: Asked,
+    why_send: &'static str,
+    caller: &'static Location<'static>,
+) -> Result<()> {
     // The listener's number is not known before it is there, and then there is no time for questions.
     let sending = call!("sendmsg" as "send_fd", parent.0.as_fd(), Word("SCM_RIGHTS"));
     let mut sending = ask_first(sending, why_send, caller)?;

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, read, write};
-use rustix::termios::{OptionalActions, Termios};
+use rustix::termios::{OptionalActions, OutputModes, Termios};
 use trace::Arg;
 
 use crate::args::{ToArg, Word};
@@ -42,6 +42,8 @@ pub fn raw_mode(why: &'static str) -> Result<Option<RawMode>> {
     perform(call, why, || {
         let mut raw = before.clone();
         raw.make_raw();
+        // Its own output still gets carriage returns, as the program's terminal adds none.
+        raw.output_modes |= before.output_modes & OutputModes::OPOST;
         rustix::termios::tcsetattr(&input, OptionalActions::Now, &raw).map_err(from_rustix)
     })?;
     Ok(Some(RawMode { before }))

@@ -5,8 +5,8 @@
 //! the new process goes through, of a container's first process and of one that joins it alike, in the
 //! order in which they stand here:
 //!
-//! [`hide`], [`join_session_keyring`], [`take_on_labels`], [`take_on_persona`], [`choose_memory`], [`make_cwd`],
-//! [`go_to_cwd`], [`become_user`], [`look_around`], [`execute`].
+//! [`join_session_keyring`], [`take_on_labels`], [`take_on_persona`], [`choose_memory`], [`hide`],
+//! [`make_cwd`], [`go_to_cwd`], [`become_user`], [`look_around`], [`hand_over_listener`], [`execute`].
 //!
 //! The order is not taste. The bounding set is cut while there is the right to do so, ids change while
 //! there is the right to do that, and the filter goes in together with the program: nothing of ours
@@ -14,6 +14,7 @@
 
 mod cwd;
 mod labels;
+mod listener;
 mod outside;
 mod program;
 mod rights;
@@ -27,9 +28,11 @@ use primitives::Result;
 
 pub use cwd::{go_to_cwd, look_around, make_cwd};
 pub use labels::take_on_labels;
+pub use listener::{hand_over_listener, tell_listener};
 pub use outside::set_from_outside;
 pub use program::{Inherited, execute, inherited};
 pub use rights::{become_user, hide};
+pub use seccomp::{SECCOMP_ACTIONS, SECCOMP_ARCHS, SECCOMP_FLAGS, SECCOMP_OPERATORS};
 pub use surroundings::{Whose, choose_memory, join_session_keyring, take_on_persona};
 
 use program::Myself;

@@ -20,6 +20,12 @@ pub(super) fn numbers(name: &str) -> Option<&'static [u32; 5]> {
     Some(&CALLS[place].1)
 }
 
+/// All names that any architecture has.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|(name, _)| *name)
+}
+
 /// The number in a column, if the architecture has the call.
 pub(super) fn number(numbers: &[u32; 5], column: usize) -> Option<u32> {
     Some(numbers[column]).filter(|number| *number != __)

@@ -35,21 +35,21 @@ pub(super) fn compile(seccomp: &Seccomp, machine: &Machine) -> Result<Vec<Instru
 /// All calls of one architecture.
 fn section(seccomp: &Seccomp, arch: Arch) -> Vec<Instruction> {
     let mut program = vec![plain(LOAD, NUMBER)];
-    halve(&ranges(seccomp, arch, wants_x32(seccomp)), arch.narrow, &mut program);
+    halve(&ranges(seccomp, arch, wants_x32(seccomp)), &mut program);
     program
 }
 
 /// Finds the range that a number is in: the upper half or the lower one, until there is one left.
-fn halve(ranges: &[Range<'_>], narrow: bool, program: &mut Vec<Instruction>) {
+fn halve(ranges: &[Range<'_>], program: &mut Vec<Instruction>) {
     match ranges {
         [] => {}
-        [one] => leaf(&one.leaf, narrow, program),
+        [one] => leaf(&one.leaf, one.narrow, program),
         more => {
             let (lower, upper) = more.split_at(more.len() / 2);
             let mut above = Vec::new();
-            halve(upper, narrow, &mut above);
+            halve(upper, &mut above);
             either(IF_AT_LEAST, upper[0].first, &above, program);
-            halve(lower, narrow, program);
+            halve(lower, program);
         }
     }
 }

@@ -15,6 +15,8 @@ const ENOSYS: u32 = 38;
 #[derive(Debug)]
 pub(super) struct Range<'a> {
     pub(super) first: u32,
+    /// Whether an argument has 32 bits, so that there is no more to compare.
+    pub(super) narrow: bool,
     pub(super) leaf: Leaf<'a>,
 }
 
@@ -40,18 +42,25 @@ struct Entry<'a> {
     answer: u32,
 }
 
+/// Where ranges are put, and how wide the arguments of the calls in them are.
+struct Ranges<'a> {
+    all: Vec<Range<'a>>,
+    narrow: bool,
+}
+
 /// Everything from 0 to the last number, in rising order.
 pub(super) fn ranges(seccomp: &Seccomp, arch: Arch, x32: bool) -> Vec<Range<'_>> {
-    let mut ranges = Vec::with_capacity(64);
-    fill(&mut ranges, 0, Calls::of(seccomp, arch, Arch::number), seccomp);
+    let mut ranges = Ranges { all: Vec::with_capacity(64), narrow: arch.narrow };
+    ranges.fill(0, Calls::of(seccomp, arch, Arch::number), seccomp.default_action);
     if arch.has_x32 && x32 {
-        fill(&mut ranges, X32_BIT, Calls::of(seccomp, arch, Arch::x32_number), seccomp);
+        ranges.narrow = true;
+        ranges.fill(X32_BIT, Calls::of(seccomp, arch, Arch::x32_number), seccomp.default_action);
     } else if arch.has_x32 {
-        push(&mut ranges, X32_BIT, always(KILL_PROCESS));
+        ranges.push(X32_BIT, always(KILL_PROCESS));
         // Not a call: what a tracer puts in place of one that shall not happen.
-        push(&mut ranges, u32::MAX, always(code(seccomp.default_action)));
+        ranges.push(u32::MAX, always(code(seccomp.default_action)));
     }
-    ranges
+    ranges.all
 }
 
 /// The rules of a profile that are about calls of one architecture.
@@ -96,21 +105,33 @@ fn multiplexed<'a>(arch: Arch, name: &str, rule: &Rule, answer: u32) -> Option<E
     Some(Entry { number: behind.number, conditions: behind.conditions, answer })
 }
 
-/// The ranges from `first` on.
-fn fill<'a>(ranges: &mut Vec<Range<'a>>, first: u32, calls: Calls<'a>, seccomp: &Seccomp) {
-    let otherwise = code(seccomp.default_action);
-    let mut next = first;
-    for same in calls.entries.chunk_by(|one, other| one.number == other.number) {
-        let number = same[0].number;
-        if next < number {
-            push(ranges, next, always(otherwise));
+impl<'a> Ranges<'a> {
+    /// The ranges from `first` on.
+    fn fill(&mut self, first: u32, calls: Calls<'a>, default: Action) {
+        let otherwise = code(default);
+        let mut next = first;
+        for same in calls.entries.chunk_by(|one, other| one.number == other.number) {
+            let number = same[0].number;
+            if next < number {
+                self.push(next, always(otherwise));
+            }
+            self.push(number, leaf(same, otherwise));
+            next = number + 1;
         }
-        push(ranges, number, leaf(same, otherwise));
-        next = number + 1;
+        self.push(next, always(otherwise));
+        if let Some(last) = calls.last.filter(|_| refuses_unknown(default)) {
+            self.push(last + 1, always(ERRNO | ENOSYS));
+        }
     }
-    push(ranges, next, always(otherwise));
-    if let Some(last) = calls.last.filter(|_| refuses_unknown(seccomp.default_action)) {
-        push(ranges, last + 1, always(ERRNO | ENOSYS));
+
+    /// Adds a range, which ends the one before it. Two that are decided alike are one.
+    fn push(&mut self, first: u32, leaf: Leaf<'a>) {
+        if self.all.last().is_some_and(|last| last.first == first) {
+            self.all.pop();
+        }
+        if self.all.last().is_none_or(|last| last.leaf != leaf) {
+            self.all.push(Range { first, narrow: self.narrow, leaf });
+        }
     }
 }
 
@@ -120,26 +141,16 @@ fn refuses_unknown(action: Action) -> bool {
     !matches!(action, Action::Allow | Action::Log | Action::Trace(_))
 }
 
-/// Adds a range, which ends the one before it. Two that are decided alike are one.
-fn push<'a>(ranges: &mut Vec<Range<'a>>, first: u32, leaf: Leaf<'a>) {
-    if ranges.last().is_some_and(|last| last.first == first) {
-        ranges.pop();
-    }
-    if ranges.last().is_none_or(|last| last.leaf != leaf) {
-        ranges.push(Range { first, leaf });
-    }
-}
-
-fn always(answer: u32) -> Leaf<'static> {
+fn always<'a>(answer: u32) -> Leaf<'a> {
     Leaf { alternatives: Vec::new(), otherwise: answer }
 }
 
 /// What all rules about one call come to.
 fn leaf<'a>(entries: &[Entry<'a>], otherwise: u32) -> Leaf<'a> {
-    let unconditional = entries.iter().find(|entry| entry.conditions.is_empty());
-    let conditional = entries.iter().filter(|entry| !entry.conditions.is_empty());
-    let alternatives = conditional.flat_map(alternatives).collect();
-    Leaf { alternatives, otherwise: unconditional.map_or(otherwise, |entry| entry.answer) }
+    match entries.iter().rfind(|entry| entry.conditions.is_empty()) {
+        Some(unconditional) => always(unconditional.answer),
+        None => Leaf { alternatives: entries.iter().flat_map(alternatives).collect(), otherwise },
+    }
 }
 
 /// All conditions at once; each for itself where two are about the same argument.

@@ -6,8 +6,9 @@
 //! libseccomp below it, which is what profiles are written for:
 //!
 //! - a name that no table has is no call that anybody could make, and is passed over;
-//! - of the rules about one call the first that fits decides, but one without conditions stands behind
-//!   all that have some; a rule that says what would happen anyway is as good as none;
+//! - a rule without conditions decides about its call whatever the others say, and of two such the
+//!   last; else the first rule decides whose conditions hold. A rule that says what would happen anyway
+//!   is as good as none;
 //! - of a rule that has two conditions about one argument it is enough that any condition holds;
 //! - calls of an architecture that the profile does not name kill the process;
 //! - a call that is newer than every call the profile names fails with ENOSYS, unless the profile lets
@@ -25,6 +26,48 @@ mod tests;
 
 use bundle::{Action, Rule, Seccomp};
 use primitives::{FilterFlags, Instruction, Result};
+
+/// What a rule can have happen, by the names in config.json.
+pub const SECCOMP_ACTIONS: &[&str] = &[
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
+
+/// How a rule can compare an argument.
+pub const SECCOMP_OPERATORS: &[&str] = &[
+    "SCMP_CMP_EQ",
+    "SCMP_CMP_GE",
+    "SCMP_CMP_GT",
+    "SCMP_CMP_LE",
+    "SCMP_CMP_LT",
+    "SCMP_CMP_MASKED_EQ",
+    "SCMP_CMP_NE",
+];
+
+/// Of whose calls there are tables. Others may be named, and are passed over.
+pub const SECCOMP_ARCHS: &[&str] = &[
+    "SCMP_ARCH_AARCH64",
+    "SCMP_ARCH_ARM",
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_X32",
+    "SCMP_ARCH_X86",
+    "SCMP_ARCH_X86_64",
+];
+
+/// How a filter can go in.
+pub const SECCOMP_FLAGS: &[&str] = &[
+    "SECCOMP_FILTER_FLAG_LOG",
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_TSYNC",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+];
 
 /// A filter that is ready to go in.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //!
 //! A rule about `socket` that said nothing about them would be half a rule.
 
-use bundle::{Condition, Operator, Rule};
+use bundle::{Action, Condition, Operator, Rule};
 
 /// A call by its other door.
 pub(super) struct Behind {
@@ -11,10 +11,14 @@ pub(super) struct Behind {
     pub(super) conditions: &'static [Condition],
 }
 
-/// The other door of a call. A rule that looks at arguments does not fit there: they lie in memory,
-/// where a filter cannot look. libseccomp leaves them out as well.
+/// The other door of a call.
+///
+/// Arguments lie in memory there, where a filter cannot look. A rule that refuses by them refuses
+/// whatever they are, as in libseccomp. One that allows by them allows nothing there: it does not say
+/// that.
 pub(super) fn behind(name: &str, rule: &Rule) -> Option<Behind> {
-    if !rule.conditions.is_empty() {
+    let allows = matches!(rule.action, Action::Allow | Action::Log);
+    if allows && !rule.conditions.is_empty() {
         return None;
     }
     let (_, number, conditions) = BEHIND.iter().find(|(known, ..)| *known == name)?;
