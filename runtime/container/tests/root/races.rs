@@ -85,7 +85,7 @@ fn exchange(bed: &Bed, path: &str, every: usize, phase: usize) -> (usize, Option
         }
         heard.clear();
         stops += 1;
-        if stops % every == 0 {
+        if stops.is_multiple_of(every) {
             swap(&real, &link);
         }
         if answers.write_all(b"next\n").is_err() {
