@@ -7,37 +7,6 @@ use bundle::{Capability, KINDS, Kind, mount_options};
 use primitives::{Result, Status};
 use serde_json::json;
 
-const ACTIONS: [&str; 9] = [
-    "SCMP_ACT_ALLOW",
-    "SCMP_ACT_ERRNO",
-    "SCMP_ACT_KILL",
-    "SCMP_ACT_KILL_PROCESS",
-    "SCMP_ACT_KILL_THREAD",
-    "SCMP_ACT_LOG",
-    "SCMP_ACT_NOTIFY",
-    "SCMP_ACT_TRACE",
-    "SCMP_ACT_TRAP",
-];
-
-const OPERATORS: [&str; 7] = [
-    "SCMP_CMP_EQ",
-    "SCMP_CMP_GE",
-    "SCMP_CMP_GT",
-    "SCMP_CMP_LE",
-    "SCMP_CMP_LT",
-    "SCMP_CMP_MASKED_EQ",
-    "SCMP_CMP_NE",
-];
-
-const ARCHS: [&str; 3] = ["SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
-
-const FLAGS: [&str; 4] = [
-    "SECCOMP_FILTER_FLAG_TSYNC",
-    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-    "SECCOMP_FILTER_FLAG_LOG",
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-];
-
 /// `features`.
 pub(crate) fn print() -> Result<Status> {
     let mut kinds: Vec<String> = KINDS.into_iter().map(name).collect();
@@ -59,11 +28,11 @@ pub(crate) fn print() -> Result<Status> {
             },
             "seccomp": {
                 "enabled": true,
-                "actions": ACTIONS,
-                "operators": OPERATORS,
-                "archs": ARCHS,
-                "knownFlags": FLAGS,
-                "supportedFlags": FLAGS,
+                "actions": container::process::SECCOMP_ACTIONS,
+                "operators": container::process::SECCOMP_OPERATORS,
+                "archs": container::process::SECCOMP_ARCHS,
+                "knownFlags": container::process::SECCOMP_FLAGS,
+                "supportedFlags": container::process::SECCOMP_FLAGS,
             },
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },

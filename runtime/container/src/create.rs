@@ -60,7 +60,7 @@ pub fn create(store: &Store, wanted: &Wanted<'_>) -> Result<()> {
 /// Something was refused; then nothing is left of it.
 pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Result<Ended> {
     let mut created = make(store, wanted, Starter::This)?;
-    let started = start::open(&mut created, wanted.plan);
+    let started = start::open(&mut created.init, &created.remembered, Some(wanted.plan));
     let ended = started.and_then(|()| match detach {
         true => Ok(None),
         false => console::attend(&mut created.init, created.master.take()).map(Some),
@@ -164,7 +164,9 @@ fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
         owner: own_ids().0,
         init: None,
         cgroups,
-        hooks_to_come: !plan.hooks.poststart.is_empty() || !plan.hooks.poststop.is_empty(),
+        more_to_come: !plan.hooks.poststart.is_empty()
+            || !plan.hooks.poststop.is_empty()
+            || plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()),
         annotations: plan.annotations.clone(),
     }
 }

@@ -31,7 +31,7 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<()> {
         return step_giving("forget the container", || folder.remove());
     };
     refuse_to_delete(&container, force)?;
-    let plan = container.plan().ok().filter(|_| container.remembered.hooks_to_come);
+    let plan = container.plan().ok().filter(|_| container.remembered.more_to_come);
     take_away_with(&folder, &container.remembered, plan.as_ref())
 }
 // ANCHOR_END: delete

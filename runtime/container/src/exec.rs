@@ -15,7 +15,7 @@ use primitives::{
 use crate::cgroup::Cgroups;
 use crate::process::{self, Inherited, Ready, Whose};
 use crate::root::Root;
-use crate::state::Status;
+use crate::state::{self, Status};
 use crate::store::{Container, Id, Known, Store};
 use crate::terminal::Terminal;
 use crate::{console, create, init, join};
@@ -83,10 +83,19 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
     })?;
     process::set_from_outside(child.pid(), wanted.process)?;
     tell_engines(&child, wanted)?;
-    step_giving("let it begin", || {
-        child.release("have it run its program")?;
-        child.watch_it_go()
-    })?;
+    step_giving("let it begin", || child.release("have it run its program"))?;
+    let seccomp = plan.seccomp.as_ref().filter(|seccomp| seccomp.listener.is_some());
+    if let Some(seccomp) = seccomp {
+        let told = state::for_hooks(
+            id,
+            Status::Running,
+            known.pid,
+            &container.remembered.bundle,
+            &container.remembered.annotations,
+        );
+        process::tell_listener(&mut child, seccomp, state::OCI_VERSION, &told)?;
+    }
+    child.watch_it_become_another()?;
     if wanted.detach {
         child.let_go();
         return Ok(Ended::Exited(0));
@@ -142,7 +151,7 @@ fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
 }
 
 fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
-    let Luggage { wanted, plan, id, ready, inherited, .. } = luggage;
+    let Luggage { wanted, plan, id, mut ready, inherited, .. } = luggage;
     init::take_on_first_ids(plan)?;
     step("die with whoever makes it", || parent.tie(Signal::SIGKILL, "never be left half-made"))?;
     step_giving("lead a session", || setsid("have no part in the session of the runtime"))?;
@@ -163,6 +172,7 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     process::go_to_cwd(wanted.process)?;
     process::become_user(wanted.process, &ready)?;
     process::look_around(wanted.process)?;
+    process::hand_over_listener(parent, &mut ready)?;
     match process::execute(wanted.process, ready, &inherited)? {}
 }
 // ANCHOR_END: live

@@ -59,18 +59,17 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
-    // The line to whoever has opened the door stays open until the program runs.
-    let _starter = starter;
-    become_program(wanted, terminal.as_ref(), ready, &inherited)
+    become_program(starter.as_ref().unwrap_or(parent), wanted, terminal.as_ref(), ready, &inherited)
 }
 // ANCHOR_END: live
 
 // ANCHOR: become
 /// Behind the door: the last rights go, and then the program comes.
 fn become_program(
+    starter: &ToParent,
     wanted: &Wanted<'_>,
     terminal: Option<&Terminal>,
-    ready: Ready,
+    mut ready: Ready,
     inherited: &Inherited,
 ) -> Result<u8> {
     let plan = wanted.plan;
@@ -81,6 +80,7 @@ fn become_program(
     process::look_around(process)?;
     let told = told(wanted, Status::Created);
     hooks::run(Moment::StartContainer, &plan.hooks.start_container, &told)?;
+    process::hand_over_listener(starter, &mut ready)?;
     match process::execute(process, ready, inherited)? {}
 }
 // ANCHOR_END: become

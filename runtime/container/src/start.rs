@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use bundle::Plan;
 use primitives::{Child, Error, Result, step_giving};
 
-use crate::create::Created;
 use crate::hooks::{self, Moment};
+use crate::process;
 use crate::state::{self, Status};
-use crate::store::{Container, Id, Remembered, Store};
+use crate::store::{Id, Remembered, Store};
 
 // ANCHOR: start
 /// Opens the door that a container waits behind, and stays until its program runs.
@@ -26,11 +26,11 @@ pub fn start(store: &Store, id: &Id) -> Result<()> {
         let why = "be to it what its parent was";
         Child::knock(directory.as_fd(), container.folder.door(), "init", init.pid(), why)
     })?;
-    step_giving("let it begin", || {
-        waiting.release("have it run its program")?;
-        waiting.watch_it_become_another()
-    })?;
-    tell_of_start(&container)
+    let plan = match container.remembered.more_to_come {
+        true => Some(container.plan()?),
+        false => None,
+    };
+    open(&mut waiting, &container.remembered, plan.as_ref())
 }
 // ANCHOR_END: start
 
@@ -43,26 +43,19 @@ fn cannot(status: Status) -> Error {
     })
 }
 
-/// As [`start`], for the one that has made it.
-pub(crate) fn open(created: &mut Created, plan: &Plan) -> Result<()> {
-    step_giving("let it begin", || {
-        created.init.release("have it run its program")?;
-        created.init.watch_it_go()
-    })?;
-    run_poststart(&created.remembered, plan)
-}
-
-fn tell_of_start(container: &Container) -> Result<()> {
-    match container.remembered.hooks_to_come {
-        true => run_poststart(&container.remembered, &container.plan()?),
-        false => Ok(()),
+/// The last steps of a container's process are its own; this one waits for how they end.
+pub(crate) fn open(init: &mut Child, remembered: &Remembered, plan: Option<&Plan>) -> Result<()> {
+    let told = |status| {
+        let pid = remembered.init.map_or(0, |init| init.pid);
+        let Remembered { id, bundle, annotations, .. } = remembered;
+        state::for_hooks(id, status, pid, bundle, annotations)
+    };
+    step_giving("let it begin", || init.release("have it run its program"))?;
+    let seccomp = plan.and_then(|plan| plan.seccomp.as_ref());
+    if let Some(seccomp) = seccomp.filter(|seccomp| seccomp.listener.is_some()) {
+        process::tell_listener(init, seccomp, state::OCI_VERSION, &told(Status::Created))?;
     }
-}
-
-/// runtime.md, "Lifecycle", step 9.
-fn run_poststart(remembered: &Remembered, plan: &Plan) -> Result<()> {
-    let pid = remembered.init.map_or(0, |init| init.pid);
-    let Remembered { id, bundle, annotations, .. } = remembered;
-    let told = state::for_hooks(id, Status::Running, pid, bundle, annotations);
-    hooks::run(Moment::Poststart, &plan.hooks.poststart, &told)
+    step_giving("see it become its program", || init.watch_it_become_another())?;
+    let hooks = plan.map_or(&[][..], |plan| &plan.hooks.poststart);
+    hooks::run(Moment::Poststart, hooks, &told(Status::Running))
 }

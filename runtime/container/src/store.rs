@@ -105,8 +105,9 @@ pub struct Remembered {
     pub init: Option<Known>,
     /// Its cgroups.
     pub cgroups: Cgroups,
-    /// Whether programs must be told when it is started or deleted.
-    pub hooks_to_come: bool,
+    /// Whether starting or deleting it takes more than can be read here, and so the configuration:
+    /// hooks to run, or somebody to be asked about system calls.
+    pub more_to_come: bool,
     /// What engines write for themselves.
     pub annotations: std::collections::BTreeMap<String, String>,
 }
