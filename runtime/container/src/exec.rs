@@ -161,12 +161,14 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let root = Root::of_this_process()?;
     let terminal = console::open(&root, wanted.process, parent, false)?;
     init::settle(plan)?;
+    // Before it is let go, or the end of whoever did that would end it. From here on it is the end of
+    // the line that would.
+    step_giving("live on without who made it", || {
+        prctl_clear_pdeathsig("outlive the command that made it")
+    })?;
     step_giving("say that all is ready", || {
         parent.arrive(init::READY, "have our limits set")?;
         parent.wait("not run before they are")
-    })?;
-    step_giving("live on without who made it", || {
-        prctl_clear_pdeathsig("outlive the command that made it")
     })?;
     terminal.iter().try_for_each(Terminal::sit_down)?;
     process::go_to_cwd(wanted.process)?;

@@ -51,12 +51,14 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let terminal = build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
     settle(plan)?;
+    // Before it is let go, or the end of whoever did that would end it. From here on it is the end of
+    // the line that would.
+    step_giving("live on without who made it", || {
+        prctl_clear_pdeathsig("outlive the command that made the container")
+    })?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
         parent.wait("not run before the container may be started")
-    })?;
-    step_giving("live on without who made it", || {
-        prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
     become_program(starter.as_ref().unwrap_or(parent), wanted, terminal.as_ref(), ready, &inherited)

@@ -55,7 +55,7 @@ pub(crate) fn open(init: &mut Child, remembered: &Remembered, plan: Option<&Plan
     if let Some(seccomp) = seccomp.filter(|seccomp| seccomp.listener.is_some()) {
         process::tell_listener(init, seccomp, state::OCI_VERSION, &told(Status::Created))?;
     }
-    step_giving("see it become its program", || init.watch_it_become_another())?;
+    init.watch_it_become_another()?;
     let hooks = plan.map_or(&[][..], |plan| &plan.hooks.poststart);
     hooks::run(Moment::Poststart, hooks, &told(Status::Running))
 }
