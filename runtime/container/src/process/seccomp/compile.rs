@@ -89,7 +89,8 @@ type Step = (u16, u32, To, To);
 fn comparison(condition: &Condition, narrow: bool, rest: usize) -> Vec<Instruction> {
     use To::{Fails, Holds, Next};
     let (mask, value) = match condition.operator {
-        Operator::MaskedEqual => (condition.value, condition.second),
+        // Bits outside of the mask are not compared, as in libseccomp.
+        Operator::MaskedEqual => (condition.value, condition.second & condition.value),
         _ => (u64::MAX, condition.value),
     };
     let (high, low) = ((value >> 32) as u32, value as u32);

@@ -127,7 +127,7 @@ fn holds(condition: &Condition, narrow: bool, call: &SystemCall) -> bool {
         Operator::Equal => seen == value,
         Operator::GreaterOrEqual => seen >= value,
         Operator::Greater => seen > value,
-        Operator::MaskedEqual => seen & value == second,
+        Operator::MaskedEqual => seen & value == second & value,
     }
 }
 
