@@ -51,6 +51,8 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let terminal = build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
     settle(plan)?;
+    process::go_to_cwd(&plan.process)?;
+    process::look_for_program(&ready)?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
         parent.wait("not run before the container may be started")
@@ -75,7 +77,6 @@ fn become_program(
     let plan = wanted.plan;
     let process = &plan.process;
     terminal.map_or(Ok(()), Terminal::sit_down)?;
-    process::go_to_cwd(process)?;
     process::become_user(process, &ready)?;
     process::look_around(process)?;
     let told = told(wanted, Status::Created);

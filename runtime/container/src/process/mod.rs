@@ -65,11 +65,6 @@ pub fn prepare(process: &Process, seccomp: Option<&Seccomp>) -> Result<Ready> {
     })
 }
 
-/// Whether somebody is asked about system calls, so that [`tell_listener`] has something to tell.
-pub fn asks(seccomp: Option<&Seccomp>) -> bool {
-    seccomp.is_some_and(seccomp::asks)
-}
-
 impl Ready {
     /// Whether somebody is asked about system calls, so that there is a listener to hand over.
     pub fn asks(&self) -> bool {
