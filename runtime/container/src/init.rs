@@ -53,12 +53,13 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     settle(plan)?;
     process::go_to_cwd(&plan.process)?;
     process::look_for_program(&ready)?;
+    // Before it is let go, for then the command may end at any moment; until then the line's end tells.
+    step_giving("live on without who made it", || {
+        prctl_clear_pdeathsig("outlive the command that made the container")
+    })?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
         parent.wait("not run before the container may be started")
-    })?;
-    step_giving("live on without who made it", || {
-        prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
     become_program(starter.as_ref().unwrap_or(parent), wanted, terminal.as_ref(), ready, &inherited)
