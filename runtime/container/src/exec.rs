@@ -138,7 +138,10 @@ fn make(luggage: Luggage<'_>) -> Result<Child> {
 
 // ANCHOR: live
 fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
+    let cpus = &luggage.wanted.process.exec_affinity;
+    process::choose_cpus(&cpus.initial)?;
     luggage.cgroups.enter()?;
+    process::choose_cpus(&cpus.r#final)?;
     step_giving("join the container", || {
         let why = "see what its processes see";
         setns_of_process(luggage.init, differing(luggage.plan), why)

@@ -51,8 +51,9 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let terminal = build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
     settle(plan)?;
-    // Before it is let go, or the end of whoever did that would end it. From here on it is the end of
-    // the line that would.
+    process::go_to_cwd(&plan.process)?;
+    process::look_for_program(&ready)?;
+    // Before it is let go, for then the command may end at any moment; until then the line's end tells.
     step_giving("live on without who made it", || {
         prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
@@ -77,7 +78,6 @@ fn become_program(
     let plan = wanted.plan;
     let process = &plan.process;
     terminal.map_or(Ok(()), Terminal::sit_down)?;
-    process::go_to_cwd(process)?;
     process::become_user(process, &ready)?;
     process::look_around(process)?;
     let told = told(wanted, Status::Created);

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Ready;
+use super::seccomp::asks;
 
 /// The name that a listener has among descriptors: `seccompFd` in config-linux.md.
 const NAME: &str = "seccompFd";
@@ -50,7 +51,7 @@ struct Told<'a> {
 }
 
 /// Takes the listener from a process that calls [`hand_over_listener`], and gives it to whoever waits
-/// at the plan's socket. `state` is the container's state, as hooks get it.
+/// at the plan's socket; nothing where no rule asks anybody. `state` is the container's state, as hooks get it.
 ///
 /// # Errors
 /// When the process has failed, with its words; when nobody waits there.
@@ -60,6 +61,9 @@ pub fn tell_listener(
     oci_version: &str,
     state: &str,
 ) -> Result<()> {
+    if !asks(seccomp) {
+        return Ok(());
+    }
     let listener = step_giving("take the filter's listener", || {
         child.receive_fd("give it to whoever is asked")
     })?;

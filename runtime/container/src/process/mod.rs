@@ -6,7 +6,7 @@
 //! order in which they stand here:
 //!
 //! [`join_session_keyring`], [`take_on_labels`], [`take_on_persona`], [`choose_memory`], [`hide`],
-//! [`make_cwd`], [`go_to_cwd`], [`become_user`], [`look_around`], [`hand_over_listener`], [`execute`].
+//! [`make_cwd`], [`go_to_cwd`], [`look_for_program`], [`become_user`], [`look_around`], [`hand_over_listener`], [`execute`].
 //!
 //! The order is not taste. The bounding set is cut while there is the right to do so, ids change while
 //! there is the right to do that, and the filter goes in together with the program: nothing of ours
@@ -30,10 +30,10 @@ pub use cwd::{go_to_cwd, look_around, make_cwd};
 pub use labels::take_on_labels;
 pub use listener::{hand_over_listener, tell_listener};
 pub use outside::set_from_outside;
-pub use program::{Inherited, execute, inherited};
+pub use program::{Inherited, execute, inherited, look_for_program};
 pub use rights::{become_user, hide};
 pub use seccomp::{SECCOMP_ACTIONS, SECCOMP_ARCHS, SECCOMP_FLAGS, SECCOMP_OPERATORS};
-pub use surroundings::{Whose, choose_memory, join_session_keyring, take_on_persona};
+pub use surroundings::{Whose, choose_cpus, choose_memory, join_session_keyring, take_on_persona};
 
 use program::Myself;
 use rights::Rights;

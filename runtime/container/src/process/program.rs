@@ -68,6 +68,16 @@ impl Myself {
     }
 }
 
+/// Sees whether there is such a program, while somebody waits who made the container and can say so.
+/// It is looked for with the rights that this process still has; [`execute`] looks again.
+///
+/// # Errors
+/// As runc words them where there is none, with the exit codes of a shell.
+pub fn look_for_program(ready: &Ready) -> Result<()> {
+    let program = find(&ready.args[0], &ready.env)?;
+    refuse_myself(&program, ready.myself)
+}
+
 /// Becomes the container's program: finds it, sees to it that no descriptor goes along, and goes
 /// behind the filter in the same breath.
 ///
@@ -78,12 +88,17 @@ pub fn execute(process: &Process, mut ready: Ready, inherited: &Inherited) -> Re
     complete(&mut ready.env, inherited, process.user.uid);
     let program = find(&ready.args[0], &ready.env)?;
     refuse_myself(&program, ready.myself)?;
+    if ready.asks() {
+        return Err(Error::Unusable(
+            "the filter's listener was not handed over, so nobody could be asked".to_string(),
+        ));
+    }
     step("let go of all files", || {
         close_range_on_exec(3 + inherited.count, "let no file of the host go along")
     })?;
     step_giving("become the program", || {
         let why = "run what the container is for";
-        match ready.filter.take_if(|filter| !filter.asks()) {
+        match ready.filter.take() {
             None => execve(&program, &ready.args, &ready.env, why),
             Some(filter) => {
                 let why_filter = "make only the calls that the configuration allows";

@@ -1,9 +1,10 @@
 //! What does the process find around it, besides files?
 
-use bundle::{MemoryPolicy, Personality};
+use bundle::{MemoryPolicy, NumberList, Personality};
 use primitives::{
-    Errno, Error, Keyring, MemoryFlags, MemoryMode, Persona, Result, keyctl_join_session_keyring,
-    keyctl_setperm, keyring_permissions, personality, set_mempolicy, step,
+    Errno, Error, Keyring, MemoryFlags, MemoryMode, Persona, Pid, Result,
+    keyctl_join_session_keyring, keyctl_setperm, keyring_permissions, personality,
+    sched_setaffinity, set_mempolicy, step,
 };
 
 /// Who has to find a container's keyring when another process joins the container.
@@ -82,5 +83,21 @@ pub fn choose_memory(wanted: &MemoryPolicy) -> Result<()> {
             wanted.nodes.ranges(),
             "keep the process's memory where it was asked for",
         )
+    })
+}
+
+/// Chooses the CPUs that this process, and what it makes, may run on; an empty list leaves them as
+/// they are. For a program that joins a container: `initial` before it enters the cgroup, `final`
+/// after.
+///
+/// # Errors
+/// Those of sched_setaffinity(2).
+pub fn choose_cpus(cpus: &NumberList) -> Result<()> {
+    if cpus.ranges().is_empty() {
+        return Ok(());
+    }
+    step("choose the CPUs", || {
+        let this = Pid::from_raw(0);
+        sched_setaffinity(this, cpus.ranges(), "run where the configuration has it run")
     })
 }

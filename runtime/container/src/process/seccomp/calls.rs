@@ -34,47 +34,22 @@ pub(super) fn number(numbers: &[u32; 5], column: usize) -> Option<u32> {
 /// The calls of x32 that are not those of x86_64 with its bit: `syscall_64.tbl`, from 512 on. They
 /// have structures in memory that are laid out otherwise.
 pub(super) fn x32_number(name: &str) -> Option<u32> {
-    let place = ONLY_X32.iter().position(|known| *known == name)?;
-    u32::try_from(512 + place).ok()
+    let place = ONLY_X32.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+    Some(ONLY_X32[place].1)
 }
 
-const ONLY_X32: [&str; 36] = [
-    "rt_sigaction",
-    "rt_sigreturn",
-    "ioctl",
-    "readv",
-    "writev",
-    "recvfrom",
-    "sendmsg",
-    "recvmsg",
-    "execve",
-    "ptrace",
-    "rt_sigpending",
-    "rt_sigtimedwait",
-    "rt_sigqueueinfo",
-    "sigaltstack",
-    "timer_create",
-    "mq_notify",
-    "kexec_load",
-    "waitid",
-    "set_robust_list",
-    "get_robust_list",
-    "vmsplice",
-    "move_pages",
-    "preadv",
-    "pwritev",
-    "rt_tgsigqueueinfo",
-    "recvmmsg",
-    "sendmmsg",
-    "process_vm_readv",
-    "process_vm_writev",
-    "setsockopt",
-    "getsockopt",
-    "io_setup",
-    "io_submit",
-    "execveat",
-    "preadv2",
-    "pwritev2",
+#[rustfmt::skip]
+static ONLY_X32: [(&str, u32); 36] = [
+    ("execve", 520), ("execveat", 545), ("get_robust_list", 531), ("getsockopt", 542),
+    ("io_setup", 543), ("io_submit", 544), ("ioctl", 514), ("kexec_load", 528),
+    ("move_pages", 533), ("mq_notify", 527), ("preadv", 534), ("preadv2", 546),
+    ("process_vm_readv", 539), ("process_vm_writev", 540), ("ptrace", 521), ("pwritev", 535),
+    ("pwritev2", 547), ("readv", 515), ("recvfrom", 517), ("recvmmsg", 537), ("recvmsg", 519),
+    ("rt_sigaction", 512), ("rt_sigpending", 522), ("rt_sigqueueinfo", 524),
+    ("rt_sigreturn", 513), ("rt_sigtimedwait", 523), ("rt_tgsigqueueinfo", 536),
+    ("sendmmsg", 538), ("sendmsg", 518), ("set_robust_list", 530), ("setsockopt", 541),
+    ("sigaltstack", 525), ("timer_create", 526), ("vmsplice", 532), ("waitid", 529),
+    ("writev", 516),
 ];
 
 /// The names, and their numbers on `X86_64`, `X86`, `AARCH64`, `ARM` and `RISCV64`.

@@ -3,12 +3,12 @@
 use bundle::{Condition, Operator, Seccomp};
 use primitives::{Error, Instruction, Result};
 
-use super::arch::{Arch, Machine, wanted, wants_x32};
+use super::arch::{Machine, wanted, wants_x32};
 use super::bpf::{
     AND, ARCHITECTURE, IF_AT_LEAST, IF_EQUAL, IF_GREATER, LOAD, NUMBER, answer, either, high_half,
     low_half, plain,
 };
-use super::decide::{Alternative, KILL_PROCESS, Leaf, Range, ranges};
+use super::decide::{Alternative, KILL_PROCESS, Leaf, Range, named, ranges};
 
 /// The kernel takes no longer program (`BPF_MAXINSNS` in `linux/bpf_common.h`).
 const LONGEST: usize = 4096;
@@ -20,8 +20,11 @@ const LONGEST: usize = 4096;
 pub(super) fn compile(seccomp: &Seccomp, machine: &Machine) -> Result<Vec<Instruction>> {
     let mut program = Vec::with_capacity(512);
     program.push(plain(LOAD, ARCHITECTURE));
+    let named = named(seccomp);
+    let x32 = wants_x32(seccomp);
     for arch in wanted(seccomp, machine) {
-        either(IF_EQUAL, arch.audit, &section(seccomp, arch), &mut program);
+        let ranges = ranges(&named, seccomp.default_action, arch, x32);
+        either(IF_EQUAL, arch.audit, &section(&ranges), &mut program);
     }
     program.push(answer(KILL_PROCESS));
     match program.len() {
@@ -33,9 +36,9 @@ pub(super) fn compile(seccomp: &Seccomp, machine: &Machine) -> Result<Vec<Instru
 }
 
 /// All calls of one architecture.
-fn section(seccomp: &Seccomp, arch: Arch) -> Vec<Instruction> {
+fn section(ranges: &[Range<'_>]) -> Vec<Instruction> {
     let mut program = vec![plain(LOAD, NUMBER)];
-    halve(&ranges(seccomp, arch, wants_x32(seccomp)), &mut program);
+    halve(ranges, &mut program);
     program
 }
 
@@ -89,7 +92,8 @@ type Step = (u16, u32, To, To);
 fn comparison(condition: &Condition, narrow: bool, rest: usize) -> Vec<Instruction> {
     use To::{Fails, Holds, Next};
     let (mask, value) = match condition.operator {
-        Operator::MaskedEqual => (condition.value, condition.second),
+        // Bits outside of the mask are not compared, as in libseccomp.
+        Operator::MaskedEqual => (condition.value, condition.second & condition.value),
         _ => (u64::MAX, condition.value),
     };
     let (high, low) = ((value >> 32) as u32, value as u32);

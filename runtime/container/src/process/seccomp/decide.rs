@@ -48,17 +48,39 @@ struct Ranges<'a> {
     narrow: bool,
 }
 
+/// A name in a rule, and its row in the table of calls.
+pub(super) struct Named<'a> {
+    rule: &'a Rule,
+    name: &'a str,
+    row: &'static [u32; 5],
+}
+
+/// All names that some architecture has, in the order of the rules.
+pub(super) fn named(seccomp: &Seccomp) -> Vec<Named<'_>> {
+    let mut all = Vec::with_capacity(512);
+    for rule in &seccomp.rules {
+        let known = |name| Some(Named { rule, name, row: calls::numbers(name)? });
+        all.extend(rule.names.iter().filter_map(|name| known(name)));
+    }
+    all
+}
+
 /// Everything from 0 to the last number, in rising order.
-pub(super) fn ranges(seccomp: &Seccomp, arch: Arch, x32: bool) -> Vec<Range<'_>> {
+pub(super) fn ranges<'a>(
+    named: &[Named<'a>],
+    default: Action,
+    arch: Arch,
+    x32: bool,
+) -> Vec<Range<'a>> {
     let mut ranges = Ranges { all: Vec::with_capacity(64), narrow: arch.narrow };
-    ranges.fill(0, Calls::of(seccomp, arch, Arch::number), seccomp.default_action);
+    ranges.fill(0, Calls::of(named, default, arch, Arch::number), default);
     if arch.has_x32 && x32 {
         ranges.narrow = true;
-        ranges.fill(X32_BIT, Calls::of(seccomp, arch, Arch::x32_number), seccomp.default_action);
+        ranges.fill(X32_BIT, Calls::of(named, default, arch, Arch::x32_number), default);
     } else if arch.has_x32 {
         ranges.push(X32_BIT, always(KILL_PROCESS));
         // Not a call: what a tracer puts in place of one that shall not happen.
-        ranges.push(u32::MAX, always(code(seccomp.default_action)));
+        ranges.push(u32::MAX, always(code(default)));
     }
     ranges.all
 }
@@ -73,26 +95,24 @@ struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     fn of(
-        seccomp: &'a Seccomp,
+        named: &[Named<'a>],
+        default: Action,
         arch: Arch,
         number: fn(Arch, &str, &[u32; 5]) -> Option<u32>,
     ) -> Calls<'a> {
-        let default = code(seccomp.default_action);
-        let mut calls = Calls { entries: Vec::with_capacity(512), last: None };
-        for rule in &seccomp.rules {
+        let default = code(default);
+        let mut calls = Calls { entries: Vec::with_capacity(named.len()), last: None };
+        for Named { rule, name, row } in named {
             let answer = code(rule.action);
-            for name in &rule.names {
-                let found = calls::numbers(name);
-                let Some(number) = found.and_then(|numbers| number(arch, name, numbers)) else {
-                    continue;
-                };
-                calls.last = calls.last.max(Some(number));
-                if answer == default {
-                    continue;
-                }
-                calls.entries.push(Entry { number, conditions: &rule.conditions, answer });
-                calls.entries.extend(multiplexed(arch, name, rule, answer));
+            let number = number(arch, name, row);
+            calls.last = calls.last.max(number);
+            if answer == default {
+                continue;
             }
+            let direct = |number| Entry { number, conditions: &rule.conditions, answer };
+            calls.entries.extend(number.map(direct));
+            // Some calls have this door alone.
+            calls.entries.extend(multiplexed(arch, name, rule, answer));
         }
         calls.entries.sort_by_key(|entry| entry.number);
         calls

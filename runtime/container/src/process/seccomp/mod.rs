@@ -107,7 +107,7 @@ fn flags(seccomp: &Seccomp) -> FilterFlags {
 }
 
 /// Whether somebody is asked about some call.
-fn asks(seccomp: &Seccomp) -> bool {
+pub(super) fn asks(seccomp: &Seccomp) -> bool {
     let asks = |rule: &Rule| rule.action == Action::Notify;
     seccomp.rules.iter().any(asks)
 }

@@ -21,7 +21,8 @@ pub(super) fn behind(name: &str, rule: &Rule) -> Option<Behind> {
     if allows && !rule.conditions.is_empty() {
         return None;
     }
-    let (_, number, conditions) = BEHIND.iter().find(|(known, ..)| *known == name)?;
+    let place = BEHIND.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
+    let (_, number, conditions) = &BEHIND[place];
     Some(Behind { number: *number, conditions })
 }
 
@@ -33,38 +34,38 @@ const fn one_of(number: u64) -> Condition {
     Condition { argument: 0, operator: Operator::MaskedEqual, value: 0xffff, second: number }
 }
 
-/// `linux/net.h` and `linux/ipc.h`.
+/// `linux/net.h` and `linux/ipc.h`, sorted by name.
 static BEHIND: [(&str, u32, [Condition; 1]); 32] = [
-    ("socket", SOCKETCALL, [one_of(1)]),
+    ("accept", SOCKETCALL, [one_of(5)]),
+    ("accept4", SOCKETCALL, [one_of(18)]),
     ("bind", SOCKETCALL, [one_of(2)]),
     ("connect", SOCKETCALL, [one_of(3)]),
-    ("listen", SOCKETCALL, [one_of(4)]),
-    ("accept", SOCKETCALL, [one_of(5)]),
-    ("getsockname", SOCKETCALL, [one_of(6)]),
     ("getpeername", SOCKETCALL, [one_of(7)]),
-    ("socketpair", SOCKETCALL, [one_of(8)]),
-    ("send", SOCKETCALL, [one_of(9)]),
-    ("recv", SOCKETCALL, [one_of(10)]),
-    ("sendto", SOCKETCALL, [one_of(11)]),
-    ("recvfrom", SOCKETCALL, [one_of(12)]),
-    ("shutdown", SOCKETCALL, [one_of(13)]),
-    ("setsockopt", SOCKETCALL, [one_of(14)]),
+    ("getsockname", SOCKETCALL, [one_of(6)]),
     ("getsockopt", SOCKETCALL, [one_of(15)]),
-    ("sendmsg", SOCKETCALL, [one_of(16)]),
-    ("recvmsg", SOCKETCALL, [one_of(17)]),
-    ("accept4", SOCKETCALL, [one_of(18)]),
-    ("recvmmsg", SOCKETCALL, [one_of(19)]),
-    ("sendmmsg", SOCKETCALL, [one_of(20)]),
-    ("semop", IPC, [one_of(1)]),
-    ("semget", IPC, [one_of(2)]),
-    ("semctl", IPC, [one_of(3)]),
-    ("semtimedop", IPC, [one_of(4)]),
-    ("msgsnd", IPC, [one_of(11)]),
-    ("msgrcv", IPC, [one_of(12)]),
-    ("msgget", IPC, [one_of(13)]),
+    ("listen", SOCKETCALL, [one_of(4)]),
     ("msgctl", IPC, [one_of(14)]),
+    ("msgget", IPC, [one_of(13)]),
+    ("msgrcv", IPC, [one_of(12)]),
+    ("msgsnd", IPC, [one_of(11)]),
+    ("recv", SOCKETCALL, [one_of(10)]),
+    ("recvfrom", SOCKETCALL, [one_of(12)]),
+    ("recvmmsg", SOCKETCALL, [one_of(19)]),
+    ("recvmsg", SOCKETCALL, [one_of(17)]),
+    ("semctl", IPC, [one_of(3)]),
+    ("semget", IPC, [one_of(2)]),
+    ("semop", IPC, [one_of(1)]),
+    ("semtimedop", IPC, [one_of(4)]),
+    ("send", SOCKETCALL, [one_of(9)]),
+    ("sendmmsg", SOCKETCALL, [one_of(20)]),
+    ("sendmsg", SOCKETCALL, [one_of(16)]),
+    ("sendto", SOCKETCALL, [one_of(11)]),
+    ("setsockopt", SOCKETCALL, [one_of(14)]),
     ("shmat", IPC, [one_of(21)]),
+    ("shmctl", IPC, [one_of(24)]),
     ("shmdt", IPC, [one_of(22)]),
     ("shmget", IPC, [one_of(23)]),
-    ("shmctl", IPC, [one_of(24)]),
+    ("shutdown", SOCKETCALL, [one_of(13)]),
+    ("socket", SOCKETCALL, [one_of(1)]),
+    ("socketpair", SOCKETCALL, [one_of(8)]),
 ];

@@ -84,17 +84,14 @@ fn by_rules(seccomp: &Seccomp, arch: Arch, x32: bool, call: &SystemCall) -> u32 
             continue;
         };
         let number = if x32 { arch.x32_number(name, row) } else { arch.number(name, row) };
-        let Some(number) = number else {
-            continue;
-        };
-        last = last.max(Some(number));
+        last = last.max(number);
         let answer = code(rule.action);
         if answer == default {
             continue;
         }
-        if number == call.number && rule.conditions.is_empty() {
+        if number == Some(call.number) && rule.conditions.is_empty() {
             always = Some(answer);
-        } else if number == call.number && fits(&rule.conditions, narrow, call) {
+        } else if number == Some(call.number) && fits(&rule.conditions, narrow, call) {
             conditional = conditional.or(Some(answer));
         }
         let behind = arch.multiplexes.then(|| multiplexed::behind(name, rule)).flatten();
@@ -127,7 +124,7 @@ fn holds(condition: &Condition, narrow: bool, call: &SystemCall) -> bool {
         Operator::Equal => seen == value,
         Operator::GreaterOrEqual => seen >= value,
         Operator::Greater => seen > value,
-        Operator::MaskedEqual => seen & value == second,
+        Operator::MaskedEqual => seen & value == second & value,
     }
 }
 
@@ -379,6 +376,7 @@ fn rules_come_before_each_other_as_in_libseccomp() {
     assert_eq!(says(socket(refuse, &equal(0, 40)), ARCH_X86, 102, 1), code(refuse));
     assert_eq!(says(socket(allow, &[]), ARCH_X86, 102, 1), code(allow));
     assert_eq!(says(socket(allow, &[]), ARCH_X86, 102, 2), 0x0005_0001);
+    assert_eq!(says(vec![rule(&["semop"], refuse, &[])], ARCH_X86, 117, 0x1_0001), code(refuse));
     // Where libseccomp would allow whatever it is.
     assert_eq!(says(socket(allow, &equal(0, 40)), ARCH_X86, 102, 1), 0x0005_0001);
 }
