@@ -100,6 +100,27 @@ fn cgroups_of_the_containers_own_go_with_it_and_their_processes_too() {
     assert!(!child.wait().unwrap().success());
 }
 
+/// 40 levels of 200 letters are twice as long as a path can be, so they are made by relative names.
+#[test]
+fn cgroups_too_deep_for_a_path_go_with_it_too() {
+    let made = Made::new("porthole-deep", Cgroup::default());
+    let script = "for d; do cd $d || exit 1; i=0; while [ $i -lt 40 ]; do \
+                  mkdir $NAME && cd -P ./$NAME || exit 2; i=$((i+1)); done; done; \
+                  sleep 1000 & echo $! > cgroup.procs; echo done; wait";
+    let mut child = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .args(made.directories().iter().rev().take(1))
+        .env("NAME", "x".repeat(200))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 5];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+    assert_eq!(made.0.remove().map_err(|e| e.to_string()), Ok(()));
+    assert!(made.directories().iter().all(|path| !path.exists()));
+    child.wait().unwrap();
+}
+
 #[test]
 fn those_above_go_when_they_were_made_for_it() {
     let place = PathBuf::from(format!("porthole-above-{}/a/b", std::process::id()));

@@ -78,8 +78,9 @@ impl Cgroups {
         for hierarchy in self.hierarchies.iter_mut().chain(&mut self.unified) {
             let path = hierarchy.path();
             if !path.is_dir() {
-                let missing = hierarchy.above().take_while(|above| !above.path().is_dir());
-                hierarchy.missing = missing.count();
+                // The last one is where the runtime is itself, or the root of the tree.
+                let above = hierarchy.above().take(hierarchy.depth() - 1);
+                hierarchy.missing = above.take_while(|above| !above.path().is_dir()).count();
             } else if !super::kill::pids_below(&path).is_empty() {
                 return Err(Error::Unusable(format!(
                     "the cgroup {} has processes in it that are not the container's: take another \

@@ -20,6 +20,7 @@ mod limits;
 mod make;
 mod remove;
 pub mod statistics;
+mod tree;
 
 use std::path::{Path, PathBuf};
 
