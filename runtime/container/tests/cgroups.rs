@@ -360,6 +360,47 @@ fn statistics_have_the_fields_of_runc() {
     assert_eq!(names(&ours), names(theirs));
 }
 
+#[test]
+fn systemd_is_told_where_it_runs() {
+    let wanted = Cgroup {
+        place: Place::Unit {
+            slice: "porthole-test.slice".into(),
+            prefix: "porthole".into(),
+            name: format!("systemd-{}", std::process::id()),
+        },
+        ..wanted(serde_json::json!({ "memory": { "limit": 33554432 }, "pids": { "limit": 9 } }))
+    };
+    let found = Cgroups::find(&wanted, "unused", Driver::Systemd);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_default();
+    let sockets = [PathBuf::from("/run"), PathBuf::from(runtime)];
+    if !sockets.iter().any(|folder| folder.join("systemd/private").exists()) {
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("no systemd runs here"), "{error}");
+        return;
+    }
+    let made = Made(found.unwrap());
+    made.0.make().unwrap();
+    made.0.limit(&wanted).unwrap();
+    let mut child = made.program("sleep 100");
+    made.0.register(pid_of(&child), &wanted).unwrap();
+    let place =
+        format!("porthole.slice/porthole-test.slice/porthole-systemd-{}", std::process::id());
+    let (_, path) = cgroups_of(child.id()).pop().unwrap();
+    assert!(path.ends_with(&format!("{place}.scope")), "{path}");
+    assert_eq!(made.file("memory.limit_in_bytes", "memory.max"), "33554432");
+    assert_eq!(made.file("pids.max", "pids.max"), "9");
+    let status = || {
+        let unit = format!("porthole-systemd-{}.scope", std::process::id());
+        let output = Command::new("systemctl").args(["--user", "is-active", &unit]).output();
+        String::from_utf8_lossy(&output.unwrap().stdout).trim().to_string()
+    };
+    assert_eq!(status(), "active");
+    made.0.remove().unwrap();
+    assert_eq!(status(), "inactive");
+    assert!(!child.wait().unwrap().success());
+    assert!(made.directories().iter().all(|path| !path.exists()));
+}
+
 /// cgroup v2, which most machines have, on a kernel of its own.
 #[test]
 fn all_of_this_holds_in_the_lab_too() {
@@ -373,9 +414,17 @@ fn all_of_this_holds_in_the_lab_too() {
         println!("skipped: needs User-Mode Linux, and cargo build -p lab");
         return;
     }
+    // With a systemd in it, where this machine has one: that of a user needs not be process 1.
+    let script = "mkdir -p /run/systemd/system /sys/fs/cgroup/us $XDG_RUNTIME_DIR; \
+                  echo $$ > /sys/fs/cgroup/us/cgroup.procs; \
+                  if [ -x /lib/systemd/systemd ]; then /lib/systemd/systemd --user & i=0; \
+                  while [ ! -e $XDG_RUNTIME_DIR/systemd/private ] && [ $i -lt 200 ]; do \
+                  sleep 0.05; i=$((i+1)); done; fi; \
+                  \"$0\" --test-threads 1";
     let mut command = Command::new(lab);
-    command.args(["run", "--timeout", "100", "--env", "PORTHOLE_IN_LAB=1", "--"]).arg(me);
-    let output = command.args(["--test-threads", "1"]).output().unwrap();
+    command.args(["run", "--timeout", "100", "--env", "PORTHOLE_IN_LAB=1"]);
+    command.args(["--env", "XDG_RUNTIME_DIR=/run/user/0", "--", "sh", "-c", script]).arg(me);
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("test result: ok"), "{said}");
 }

@@ -47,6 +47,7 @@ mod rlimit;
 mod scheduling;
 mod seal;
 mod seccomp;
+mod send;
 mod shared;
 mod signals;
 mod spawn;
@@ -144,6 +145,7 @@ pub use seccomp::{
     FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
     seccomp_set_mode_filter,
 };
+pub use send::send_bytes;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
 pub use tty::{

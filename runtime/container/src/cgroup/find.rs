@@ -21,7 +21,7 @@ use bundle::{Cgroup, Place};
 use primitives::{CgroupFile, Error, Result, own_ids, read_small};
 
 use super::limits::asked_for;
-use super::{Cgroups, Driver, Hierarchy};
+use super::{Cgroups, Driver, Hierarchy, systemd};
 
 impl Cgroups {
     /// Where they will be; reads the machine and changes nothing.
@@ -39,7 +39,14 @@ impl Cgroups {
         };
         let machine =
             Machine { mounts: read("/proc/self/mountinfo")?, own: read("/proc/self/cgroup")? };
-        let mut found = machine.cgroups(&wanted.place, id, driver);
+        let mut found = match driver {
+            Driver::Files => machine.cgroups(&wanted.place, id),
+            Driver::Systemd => {
+                let (unit, path) = systemd::place(&wanted.place, id)?;
+                let found = machine.cgroups(&Place::FromMount(path), id);
+                Cgroups { driver, unit: Some(unit), ..found }
+            }
+        };
         found.drop_what_is_closed(wanted)?;
         found.refuse_if_in_use()?;
         Ok(found)
@@ -102,7 +109,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn cgroups(&self, place: &Place, id: &str, driver: Driver) -> Cgroups {
+    fn cgroups(&self, place: &Place, id: &str) -> Cgroups {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut unified = None;
         for mount in self.mounts.lines().filter_map(Mounted::parse) {
@@ -121,7 +128,7 @@ impl Machine {
         }
         let alone = hierarchies.is_empty();
         let unified = unified.map(|mount| self.v2(&mount, place, id, alone));
-        Cgroups { driver, hierarchies, unified }
+        Cgroups { hierarchies, unified, ..Cgroups::default() }
     }
 
     /// The hierarchy of one mount, by the line of `/proc/self/cgroup` whose controllers it has.

@@ -7,7 +7,7 @@ use primitives::{
     write_pid,
 };
 
-use super::{Cgroups, Driver, Hierarchy, read};
+use super::{Cgroups, Hierarchy, read};
 
 impl Cgroups {
     /// Makes the directories, each with what it needs before a process can be in it.
@@ -15,7 +15,7 @@ impl Cgroups {
     /// # Errors
     /// What was made until then stays: [`Cgroups::remove`] removes it.
     pub fn make(&self) -> Result<()> {
-        if self.is_empty() || self.driver == Driver::Systemd {
+        if self.is_empty() {
             return Ok(());
         }
         step("make the cgroups", || {

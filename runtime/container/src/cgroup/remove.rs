@@ -22,6 +22,7 @@ impl Cgroups {
             return Ok(());
         }
         step_giving("remove the cgroups", || {
+            self.forget_unit();
             let mut first = Ok(());
             for hierarchy in self.all().rev() {
                 first = first.and(self.remove_one(hierarchy));
