@@ -22,8 +22,12 @@ impl Cgroups {
             return Ok(());
         }
         step_giving("remove the cgroups", || {
-            self.forget_unit();
             let mut first = Ok(());
+            if self.unit.is_some() {
+                // systemd would ask them to end, and give them time.
+                first = self.end_all(Hand::CleanUp);
+                self.forget_unit();
+            }
             for hierarchy in self.all().rev() {
                 first = first.and(self.remove_one(hierarchy));
             }

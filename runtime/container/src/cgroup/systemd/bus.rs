@@ -65,13 +65,14 @@ impl Bus {
         let mut bus = Bus { socket, serial: 0, signals: Vec::new() };
         let uid = own_ids().0.to_string();
         let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let hello = format!("\0AUTH EXTERNAL {hex}\r\n");
+        // In one piece, as systemd's own programs do: a message that it reads together with the BEGIN is
+        // left lying until the next one comes.
+        let hello = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
         send_bytes(bus.socket.as_fd(), hello.as_bytes(), "AUTH EXTERNAL", "say who asks")?;
         let answer = bus.line()?;
         if !answer.starts_with("OK ") {
             return Err(Error::Unusable(format!("systemd does not talk to user {uid}: {answer}")));
         }
-        send_bytes(bus.socket.as_fd(), b"BEGIN\r\n", "BEGIN", "go on to what is wanted")?;
         Ok(bus)
     }
 

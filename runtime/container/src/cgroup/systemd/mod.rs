@@ -132,8 +132,10 @@ impl Cgroups {
         body.text(&unit.name);
         body.text("replace");
         // It may be gone already, and systemd too: the directories are looked after in any case.
-        let _ = Bus::connect(&unit.socket)
-            .and_then(|mut bus| bus.call(method, body, "have it forget the container"));
+        let _ = Bus::connect(&unit.socket).and_then(|mut bus| {
+            let job = bus.call(method, body, "have it forget the container")?;
+            bus.job(&job.text().unwrap_or_default())
+        });
     }
 }
 
