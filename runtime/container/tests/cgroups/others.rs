@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use bundle::{Cgroup, Place};
 use container::cgroup::{Cgroups, Driver};
 
-use crate::{Made, cgroups_of, pid_of, wanted};
+use crate::{Made, cannot_be_tried, cgroups_of, pid_of, wanted};
 
 /// The names of all fields, with the path to them.
 fn fields(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
@@ -23,6 +23,9 @@ fn fields(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn statistics_have_the_fields_of_runc() {
+    if cannot_be_tried() {
+        return;
+    }
     let made = Made::new("porthole-statistics", Cgroup::default());
     if !made.is_v1() || Command::new("runc").arg("--version").output().is_err() {
         println!("skipped: needs runc, and cgroup v1");
@@ -77,6 +80,9 @@ fn statistics_have_the_fields_of_runc() {
 
 #[test]
 fn systemd_is_told_where_it_runs() {
+    if cannot_be_tried() {
+        return;
+    }
     let wanted = Cgroup {
         place: Place::Unit {
             slice: "porthole-test.slice".into(),
@@ -132,18 +138,29 @@ fn all_of_this_holds_in_the_lab_too() {
         return;
     }
     // With a systemd in it, where this machine has one: that of a user needs not be process 1.
-    let script = "mkdir -p /run/systemd/system /sys/fs/cgroup/us $XDG_RUNTIME_DIR; \
+    let with_systemd = "mkdir -p /run/systemd/system /sys/fs/cgroup/us $XDG_RUNTIME_DIR; \
                   echo $$ > /sys/fs/cgroup/us/cgroup.procs; \
                   if [ -x /lib/systemd/systemd ]; then /lib/systemd/systemd --user & i=0; \
                   while [ ! -e $XDG_RUNTIME_DIR/systemd/private ] && [ $i -lt 200 ]; do \
                   sleep 0.05; i=$((i+1)); done; fi; \
                   \"$0\" --test-threads 1";
-    let mut command = Command::new(&lab);
-    command.args(["run", "--timeout", "100", "--env", "PORTHOLE_IN_LAB=1", "--cwd"]);
-    command.arg(lab.parent().unwrap());
-    command.args(["--env", "XDG_RUNTIME_DIR=/run/user/0", "--", "sh", "-c", script]).arg(me);
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let wrong = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("test result: ok"), "{said}{wrong}");
+    for user in ["0", "1000"] {
+        let mut command = Command::new(&lab);
+        command.args(["run", "--timeout", "100", "--env", "PORTHOLE_IN_LAB=1", "--cwd"]);
+        command.arg(lab.parent().unwrap());
+        let script = match user {
+            "0" => with_systemd,
+            // In a cgroup that belongs to this user, as one of systemd does.
+            user => {
+                command.args(["--user", user]);
+                "exec \"$0\" --test-threads 1"
+            }
+        };
+        command.args(["--env", "XDG_RUNTIME_DIR=/run/user/0", "--", "sh", "-c", script]).arg(&me);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let wrong = String::from_utf8_lossy(&output.stderr);
+        let passed = output.status.success() && said.contains("test result: ok");
+        assert!(passed && !said.contains("skipped: this user"), "{user}: {said}{wrong}");
+    }
 }
