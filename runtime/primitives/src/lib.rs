@@ -106,7 +106,8 @@ pub use mount::{
     open_tree, pivot_root, umount,
 };
 pub use mount_tree::{
-    MountChange, fsconfig_reconfigure, fspick, mount_setattr_to, open_tree_copy, open_tree_of,
+    MountChange, fsconfig_reconfigure, fspick, is_mounted_readonly, mount_setattr_to,
+    open_tree_copy, open_tree_of,
 };
 pub use names::{hostname, setdomainname, sethostname};
 pub use namespaces::{
