@@ -47,6 +47,7 @@ mod rlimit;
 mod scheduling;
 mod seal;
 mod seccomp;
+mod send;
 mod shared;
 mod signals;
 mod spawn;
@@ -105,7 +106,8 @@ pub use mount::{
     open_tree, pivot_root, umount,
 };
 pub use mount_tree::{
-    MountChange, fsconfig_reconfigure, fspick, mount_setattr_to, open_tree_copy, open_tree_of,
+    MountChange, fsconfig_reconfigure, fspick, is_mounted_readonly, mount_setattr_to,
+    open_tree_copy, open_tree_of,
 };
 pub use names::{hostname, setdomainname, sethostname};
 pub use namespaces::{
@@ -144,6 +146,7 @@ pub use seccomp::{
     FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
     seccomp_set_mode_filter,
 };
+pub use send::send_bytes;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
 pub use tty::{

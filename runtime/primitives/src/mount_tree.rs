@@ -174,3 +174,9 @@ pub fn fsconfig_reconfigure(fs: BorrowedFd<'_>, why: &'static str) -> Result<()>
         rustix::mount::fsconfig_reconfigure(fs).map_err(from_rustix)
     })
 }
+
+/// Whether the file system that a path is in is mounted read-only there; looking changes nothing.
+pub fn is_mounted_readonly(path: &Path) -> bool {
+    rustix::fs::statvfs(path)
+        .is_ok_and(|about| about.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}

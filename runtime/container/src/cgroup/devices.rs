@@ -32,10 +32,12 @@ impl Cgroups {
         if self.is_v2() {
             return self.unified.as_ref().map_or(Ok(()), |unified| by_program(unified, rules));
         }
-        match self.with("devices") {
-            Some(hierarchy) => by_list(hierarchy, rules),
+        match (self.with("devices"), &self.unified) {
+            (Some(hierarchy), _) => by_list(hierarchy, rules),
+            // A hybrid machine may have left devices to v2.
+            (None, Some(unified)) => by_program(unified, rules),
             // Not to be held to the rules would be to run with what they forbid.
-            None => Err(Error::Unusable(
+            (None, None) => Err(Error::Unusable(
                 "linux.resources.devices cannot be had on this machine: the devices controller of \
                  cgroup v1 is not mounted"
                     .to_string(),

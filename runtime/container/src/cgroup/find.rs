@@ -18,10 +18,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use bundle::{Cgroup, Place};
-use primitives::{CgroupFile, Error, Result, own_ids, read_small};
+use primitives::{CgroupFile, Error, Result, is_mounted_readonly, own_ids, read_small};
 
 use super::limits::asked_for;
-use super::{Cgroups, Driver, Hierarchy};
+use super::{Cgroups, Driver, Hierarchy, systemd};
 
 impl Cgroups {
     /// Where they will be; reads the machine and changes nothing.
@@ -33,13 +33,15 @@ impl Cgroups {
     /// When a limit is asked for that cannot be had here, and when the cgroup is there already, with
     /// processes in it.
     pub fn find(wanted: &Cgroup, id: &str, driver: Driver) -> Result<Cgroups> {
-        let read = |path: &str| {
-            read_small(path.as_ref())
-                .map_err(|e| Error::Unusable(format!("{path} cannot be read: {e}")))
+        let machine = Machine::here()?;
+        let mut found = match driver {
+            Driver::Files => machine.cgroups(&wanted.place, id),
+            Driver::Systemd => {
+                let (unit, path) = systemd::place(&wanted.place, id)?;
+                let found = machine.cgroups(&Place::FromMount(path), id);
+                Cgroups { driver, unit: Some(unit), ..found }
+            }
         };
-        let machine =
-            Machine { mounts: read("/proc/self/mountinfo")?, own: read("/proc/self/cgroup")? };
-        let mut found = machine.cgroups(&wanted.place, id, driver);
         found.drop_what_is_closed(wanted)?;
         found.refuse_if_in_use()?;
         Ok(found)
@@ -78,8 +80,9 @@ impl Cgroups {
         for hierarchy in self.hierarchies.iter_mut().chain(&mut self.unified) {
             let path = hierarchy.path();
             if !path.is_dir() {
-                let missing = hierarchy.above().take_while(|above| !above.path().is_dir());
-                hierarchy.missing = missing.count();
+                // The last one is where the runtime is itself, or the root of the tree.
+                let above = hierarchy.above().take(hierarchy.depth() - 1);
+                hierarchy.missing = above.take_while(|above| !above.path().is_dir()).count();
             } else if !super::kill::pids_below(&path).is_empty() {
                 return Err(Error::Unusable(format!(
                     "the cgroup {} has processes in it that are not the container's: take another \
@@ -101,7 +104,22 @@ struct Machine {
 }
 
 impl Machine {
-    fn cgroups(&self, place: &Place, id: &str, driver: Driver) -> Cgroups {
+    /// On a machine with many containers there are thousands of mounts, which the kernel takes
+    /// milliseconds to list. So it is asked only where v2 is not where it always is.
+    fn here() -> Result<Machine> {
+        let read = |path: &str| {
+            read_small(path.as_ref())
+                .map_err(|e| Error::Unusable(format!("{path} cannot be read: {e}")))
+        };
+        let own = read("/proc/self/cgroup")?;
+        let mounts = match usual_mount(&own) {
+            Some(line) => line,
+            None => read("/proc/self/mountinfo")?,
+        };
+        Ok(Machine { mounts, own })
+    }
+
+    fn cgroups(&self, place: &Place, id: &str) -> Cgroups {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut unified = None;
         for mount in self.mounts.lines().filter_map(Mounted::parse) {
@@ -120,7 +138,7 @@ impl Machine {
         }
         let alone = hierarchies.is_empty();
         let unified = unified.map(|mount| self.v2(&mount, place, id, alone));
-        Cgroups { driver, hierarchies, unified }
+        Cgroups { hierarchies, unified, ..Cgroups::default() }
     }
 
     /// The hierarchy of one mount, by the line of `/proc/self/cgroup` whose controllers it has.
@@ -144,6 +162,19 @@ impl Machine {
     fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
         self.own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'))
     }
+}
+
+/// The line that mountinfo has for v2, when it is alone and mounted as everywhere: as a whole, so that the
+/// cgroup of this process is in it.
+fn usual_mount(own: &str) -> Option<String> {
+    const USUAL: &str = "/sys/fs/cgroup";
+    let own = own.strip_prefix("0::/")?.strip_suffix('\n')?;
+    let here = Path::new(USUAL).join(own).join("cgroup.procs");
+    if own.contains('\n') || !here.exists() {
+        return None;
+    }
+    let mode = if is_mounted_readonly(USUAL.as_ref()) { "ro" } else { "rw" };
+    Some(format!("0 0 0:0 / {USUAL} {mode} - cgroup2 cgroup2 rw"))
 }
 
 fn home(place: &Place, own: impl FnOnce() -> PathBuf) -> PathBuf {
@@ -245,5 +276,63 @@ impl User {
         about.uid() == self.uid && mode & 0o200 != 0
             || about.gid() == self.gid && mode & 0o020 != 0
             || mode & 0o002 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bundle::Place;
+
+    use super::Machine;
+
+    const HYBRID: &str = "\
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 /pod /sys/fs/cgroup/memory ro,relatime - cgroup cgroup rw,memory
+36 31 0:32 / /mnt/memory\\040again rw,relatime - cgroup cgroup rw,memory
+40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,xattr,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+";
+
+    fn paths(mounts: &str, own: &str, place: &Place) -> Vec<String> {
+        let machine = Machine { mounts: mounts.to_string(), own: own.to_string() };
+        let found = machine.cgroups(place, "c1");
+        let show = |(names, path): (&str, PathBuf)| format!("{names} {}", path.display());
+        found.paths().map(show).collect()
+    }
+
+    #[test]
+    fn v1_counts_from_the_runtimes_own_cgroup() {
+        let own = "9:name=systemd:/user\n5:devices:/\n4:memory:/pod/a\n2:cpu,cpuacct:/\n0::/user\n";
+        let expected = [
+            "cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct/c1",
+            "memory /sys/fs/cgroup/memory/a/c1",
+            "name=systemd /sys/fs/cgroup/systemd/user/c1",
+            " /sys/fs/cgroup/unified/user/c1",
+        ];
+        assert_eq!(paths(HYBRID, own, &Place::Default), expected);
+        let relative = paths(HYBRID, own, &Place::FromRuntime("x/y".into()));
+        assert_eq!(relative[1], "memory /sys/fs/cgroup/memory/a/x/y");
+        let absolute = paths(HYBRID, own, &Place::FromMount("x/y".into()));
+        assert_eq!(absolute[1], "memory /sys/fs/cgroup/memory/x/y");
+        let unit = Place::Unit { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
+        assert_eq!(
+            paths(HYBRID, own, &unit)[0],
+            "cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct/s.slice:p:n"
+        );
+    }
+
+    #[test]
+    fn v2_counts_from_the_one_above() {
+        let mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+        let at = |own: &str, place: &Place| paths(mounts, own, place).concat();
+        assert_eq!(at("0::/a/b\n", &Place::Default), " /sys/fs/cgroup/a/c1");
+        assert_eq!(at("0::/\n", &Place::Default), " /sys/fs/cgroup/c1");
+        assert_eq!(at("0::/../up\n", &Place::Default), " /sys/fs/cgroup/c1");
+        assert_eq!(at("0::/a/b\n", &Place::FromRuntime("x".into())), " /sys/fs/cgroup/a/x");
+        assert_eq!(at("0::/a/b\n", &Place::FromMount("x/y".into())), " /sys/fs/cgroup/x/y");
+        assert_eq!(paths("", "0::/a\n", &Place::Default), [""; 0]);
     }
 }

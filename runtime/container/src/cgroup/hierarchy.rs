@@ -56,6 +56,21 @@ impl Hierarchy {
         above.map(|path| CgroupFile::new(&self.mount, &self.home, path))
     }
 
+    /// The directories above the one that it is counted from, from the top down.
+    pub(super) fn outside(&self) -> Vec<CgroupFile> {
+        let nothing = Path::new("");
+        let above = self.home.ancestors().skip(1);
+        let mut all: Vec<CgroupFile> =
+            above.map(|path| CgroupFile::new(&self.mount, path, nothing)).collect();
+        all.reverse();
+        all
+    }
+
+    /// How many directories it is below the one that it is counted from.
+    pub(super) fn depth(&self) -> usize {
+        self.inner.components().count()
+    }
+
     /// Whether it holds this controller.
     pub(super) fn has(&self, controller: &str) -> bool {
         self.controllers.split(',').any(|own| own == controller)

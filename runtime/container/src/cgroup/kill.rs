@@ -1,8 +1,7 @@
 //! Who is in the container, and how is all of it ended?
 
-use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use primitives::{
     pidfd_send_signal_number, step_giving, write,
 };
 
+use super::tree::all_below;
 use super::{Cgroups, read};
 
 /// How long the kernel may take to be done with processes that were killed.
@@ -173,11 +173,7 @@ fn gone_is_fine(result: Result<()>) -> Result<()> {
 
 /// The processes in a directory and in all below it.
 pub(super) fn pids_below(directory: &Path) -> Vec<Pid> {
-    let mut pids = pids_in(directory);
-    for child in children(directory) {
-        pids.extend(pids_below(&child));
-    }
-    pids
+    all_below(directory).iter().flat_map(|below| pids_in(&below.path)).collect()
 }
 
 /// The processes in a directory. In a threaded one of v2 only threads can be listed, which serve as
@@ -186,11 +182,4 @@ pub(super) fn pids_in(directory: &Path) -> Vec<Pid> {
     let text = read(directory, "cgroup.procs").or_else(|| read(directory, "cgroup.threads"));
     let pid = |line: &str| line.parse().ok().filter(|pid| *pid > 0).map(Pid::from_raw);
     text.unwrap_or_default().lines().filter_map(pid).collect()
-}
-
-/// The cgroups right below one.
-pub(super) fn children(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
 }

@@ -3,10 +3,11 @@
 use std::os::fd::OwnedFd;
 
 use primitives::{
-    CgroupFile, Errno, Error, Pid, Result, mkdir, open_path, step, step_giving, write, write_pid,
+    CgroupFile, Errno, Error, Pid, Result, mkdir, open_path, own_ids, step, step_giving, write,
+    write_pid,
 };
 
-use super::{Cgroups, Driver, Hierarchy, read};
+use super::{Cgroups, Hierarchy, read};
 
 impl Cgroups {
     /// Makes the directories, each with what it needs before a process can be in it.
@@ -14,16 +15,18 @@ impl Cgroups {
     /// # Errors
     /// What was made until then stays: [`Cgroups::remove`] removes it.
     pub fn make(&self) -> Result<()> {
-        if self.is_empty() || self.driver == Driver::Systemd {
+        if self.is_empty() {
             return Ok(());
         }
         step("make the cgroups", || {
+            let nothing: &Prepare = &|_, _, _| Ok(());
             for hierarchy in &self.hierarchies {
-                make_one(hierarchy, &prepare_v1(hierarchy))?;
+                let prepare = if hierarchy.has("cpuset") { &give_processors } else { nothing };
+                make_one(hierarchy, prepare)?;
             }
             match &self.unified {
-                Some(unified) if self.is_v2() => make_one(unified, &|_, above| hand_down(above)),
-                Some(unified) => make_one(unified, &|_, _| Ok(())),
+                Some(unified) if self.is_v2() => make_v2(unified),
+                Some(unified) => make_one(unified, nothing),
                 None => Ok(()),
             }
         })
@@ -80,51 +83,54 @@ impl Cgroups {
     }
 }
 
-/// What a directory needs before anybody can be in it, or in one below it; told of it and of the one
-/// above.
-type Prepare = dyn Fn(&CgroupFile, &CgroupFile) -> Result<()>;
+/// What a directory needs before anybody can be in it, or in one below it; told of it, of the one above,
+/// and whether it is new.
+type Prepare = dyn Fn(&CgroupFile, &CgroupFile, bool) -> Result<()>;
 
 /// From the top down, as far as there is something to make.
 fn make_one(hierarchy: &Hierarchy, prepare: &Prepare) -> Result<()> {
     let mut levels: Vec<CgroupFile> = hierarchy.above().collect();
     levels.reverse();
     levels.push(hierarchy.directory());
-    for pair in levels.windows(2) {
+    for (index, pair) in levels.windows(2).enumerate() {
         let [above, level] = pair else { continue };
-        let is_there = level.path() != hierarchy.path() && level.path().is_dir();
-        if !is_there {
-            make_level(level)?;
-        }
-        prepare(level, above)?;
+        let is_last = index + 2 == levels.len();
+        let is_new = (is_last || !level.path().is_dir()) && make_level(level)?;
+        prepare(level, above, is_new)?;
     }
     Ok(())
 }
 
-/// One that is there already is as good: somebody else may make the one above for his own, and our own
-/// was found to be empty.
-fn make_level(level: &CgroupFile) -> Result<()> {
+/// Whether it was made. One that is there already is as good: somebody else may make the one above for
+/// his own, and our own was found to be empty.
+fn make_level(level: &CgroupFile) -> Result<bool> {
     match mkdir(level, 0o755, "have a cgroup for the container") {
-        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::EEXIST => Ok(()),
-        other => other,
+        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::EEXIST => {
+            Ok(false)
+        }
+        other => other.map(|()| true),
     }
 }
 
 /// A new cpuset is empty, and nobody can be in one without a processor and memory.
-fn prepare_v1(hierarchy: &Hierarchy) -> Box<Prepare> {
-    if !hierarchy.has("cpuset") {
-        return Box::new(|_, _| Ok(()));
-    }
-    Box::new(|level, above| {
-        for file in ["cpuset.cpus", "cpuset.mems"] {
-            let set = read(level.path(), file).unwrap_or_default();
+fn give_processors(level: &CgroupFile, above: &CgroupFile, is_new: bool) -> Result<()> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let is_empty = |text: String| text.trim().is_empty();
+        if is_new || read(level.path(), file).is_some_and(is_empty) {
             let from = read(above.path(), file).unwrap_or_default();
-            if set.trim().is_empty() {
-                let why = "have what the cgroup above has, without which nobody can be in it";
-                write(&level.join(file), from.trim(), why)?;
-            }
+            let why = "have what the cgroup above has, without which nobody can be in it";
+            write(&level.join(file), from.trim(), why)?;
         }
-        Ok(())
-    })
+    }
+    Ok(())
+}
+
+fn make_v2(unified: &Hierarchy) -> Result<()> {
+    // Only the machine's root may give to the cgroups that the runtime is in itself.
+    if own_ids().0 == 0 {
+        unified.outside().iter().try_for_each(hand_down)?;
+    }
+    make_one(unified, &|_, above, _| hand_down(above))
 }
 
 /// In v2 a directory has the controllers that the one above hands down. All that there are: engines

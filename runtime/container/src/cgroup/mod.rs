@@ -20,6 +20,8 @@ mod limits;
 mod make;
 mod remove;
 pub mod statistics;
+mod systemd;
+mod tree;
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,9 @@ pub struct Cgroups {
     hierarchies: Vec<Hierarchy>,
     /// The directory in the tree of v2; on a hybrid machine one without controllers.
     unified: Option<Hierarchy>,
+    /// What systemd has for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<systemd::Unit>,
 }
 
 impl Cgroups {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use primitives::{CgroupFile, Errno, Error, Result, clean_up, step_giving};
 
-use super::kill::{Hand, PATIENCE, children};
+use super::kill::{Hand, PATIENCE};
+use super::tree::all_below;
 use super::{Cgroups, Hierarchy};
 
 impl Cgroups {
@@ -22,6 +23,11 @@ impl Cgroups {
         }
         step_giving("remove the cgroups", || {
             let mut first = Ok(());
+            if self.unit.is_some() {
+                // systemd would ask them to end, and give them time.
+                first = self.end_all(Hand::CleanUp);
+                self.forget_unit();
+            }
             for hierarchy in self.all().rev() {
                 first = first.and(self.remove_one(hierarchy));
             }
@@ -44,7 +50,7 @@ impl Cgroups {
                 Ok(()) => break,
             }
             self.end_all(Hand::CleanUp)?;
-            children(directory.path()).iter().for_each(|child| remove_below(child));
+            remove_below(directory.path());
             sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
@@ -55,8 +61,10 @@ impl Cgroups {
 
 /// From the inside out. What cannot be removed yet makes the outermost fail, which is tried again.
 fn remove_below(directory: &Path) {
-    children(directory).iter().for_each(|child| remove_below(child));
-    let _ = clean_up::rmdir(directory, "leave none of the container's own cgroups behind");
+    for below in all_below(directory).iter().skip(1).rev() {
+        let why = "leave none of the container's own cgroups behind";
+        let _ = clean_up::rmdir(&below.path, why);
+    }
 }
 
 /// Those that were made for this container. Another one may live there by now: then it is not empty,

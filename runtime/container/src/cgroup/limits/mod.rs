@@ -16,6 +16,7 @@ use primitives::{Errno, Error, Result, step, write};
 use super::{Cgroups, read};
 use explain::explained;
 use table::{How, Table, Write};
+pub(super) use v2::weight_of_shares;
 
 impl Cgroups {
     /// Sets every limit, devices included.

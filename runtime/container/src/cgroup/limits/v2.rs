@@ -152,7 +152,7 @@ fn huge_pages(table: &mut Table, wanted: &Cgroup) {
 ///
 /// The straight line that came before made 39 of 1024 shares: containers lost against everything
 /// outside. See kubernetes issue 131216 and opencontainers/runc pull request 4785.
-pub(super) fn weight_of_shares(shares: u64) -> u64 {
+pub(in crate::cgroup) fn weight_of_shares(shares: u64) -> u64 {
     match shares {
         ..=2 => 1,
         262_144.. => 10_000,
