@@ -6,10 +6,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use bundle::{Flag, Kind, Mount, Namespaces, Plan, What};
+use bundle::{Flag, Kind, Mount, Plan, What};
 use primitives::{
-    Error, FileKind, Recursive, Result, is_on_procfs, look_at, move_mount_onto, open_tree_copy,
-    step,
+    Error, FileKind, Recursive, Result, is_on_procfs, look_at, move_mount_onto, step,
 };
 
 use crate::cgroup::Inside;
@@ -31,9 +30,9 @@ pub fn mount_all(root: &Root, plan: &Plan, mut sources: Sources, cgroups: &Insid
     }
     step("mount what the configuration lists", || {
         for (index, mount) in plan.mounts.iter().enumerate() {
-            let source = sources.take(index);
             let context = Context { root, plan, cgroups };
-            context.mount(mount, source).map_err(|error| about(&mount.destination, error))?;
+            let tree = || sources.tree(index, mount, plan);
+            context.mount(mount, tree).map_err(|error| about(&mount.destination, error))?;
         }
         Ok(())
     })
@@ -47,27 +46,19 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn mount(&self, mount: &Mount, source: Option<OwnedFd>) -> Result<()> {
+    fn mount(&self, mount: &Mount, source: impl FnOnce() -> Result<OwnedFd>) -> Result<()> {
         if mount.set.contains(&Flag::Remount) {
             return file_systems::remount(self.root, mount);
         }
         match &mount.what {
             What::FileSystem { kind, source } => file_systems::mount(self, mount, kind, source),
             What::Cgroup => cgroup_mounts::mount(self, mount),
-            What::Bind { source: path, recursive } => {
-                let recursive = if *recursive { Recursive::Yes } else { Recursive::No };
-                let why = "have a copy of what is bound, which is attached nowhere yet";
-                let tree = match source {
-                    Some(tree) => tree,
-                    None => open_tree_copy(path, recursive, why)?,
-                };
-                self.bind(mount, &tree)
-            }
+            What::Bind { .. } => self.bind(mount, &source()?),
         }
     }
 
     /// Attaches a copy of something of the host.
-    pub(super) fn bind(&self, mount: &Mount, tree: &OwnedFd) -> Result<()> {
+    fn bind(&self, mount: &Mount, tree: &OwnedFd) -> Result<()> {
         let destination = mount.destination.as_path();
         let seen = look_at(tree.as_fd()).map_err(|error| refused(destination, error))?;
         let place = match seen.kind {
@@ -84,12 +75,8 @@ impl Context<'_> {
 
     /// Whether the container has a user namespace of its own, where some file systems are forbidden.
     pub(super) fn is_in_a_user_namespace(&self) -> bool {
-        !namespaces(self.plan).inherits(Kind::User)
+        !self.plan.namespaces.inherits(Kind::User)
     }
-}
-
-fn namespaces(plan: &Plan) -> &Namespaces {
-    &plan.namespaces
 }
 
 /// Lays a mount that is attached nowhere onto its place, and says with whom it shares.

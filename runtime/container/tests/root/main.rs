@@ -57,6 +57,7 @@ fn test() -> ExitCode {
         ordinary::an_ordinary_user,
         ordinary::an_ordinary_user_without_a_network_of_its_own,
         ordinary::sources_that_the_user_namespace_cannot_reach,
+        ordinary::what_the_host_forbids_stays_forbidden,
         ordinary::binds,
         ordinary::a_link_to_what_is_not_there,
         ordinary::other_owners,

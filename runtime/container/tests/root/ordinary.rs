@@ -137,6 +137,23 @@ pub(crate) fn sources_that_the_user_namespace_cannot_reach() {
     has(&said, "/tmp/in", &["ro"], &[]);
 }
 
+/// What the host has as read-only stays that, also for root of a user namespace.
+pub(crate) fn what_the_host_forbids_stays_forbidden() {
+    let bed = Bed::new();
+    fs::create_dir(bed.path("volume")).unwrap();
+    chown(bed.root("/tmp"), Some(100_000), Some(100_000)).unwrap();
+    let mut config = with(rootless(100_000, 65536), "/tmp/in", &bed.path("volume"), &["bind"]);
+    let script = format!("mount -o remount,bind,rw /tmp/in; {TABLE}");
+    config["process"]["args"] = json!(["/bin/sh", "-c", script]);
+    bed.write(&config);
+    let runtime = bed.command(By::Root, &[]);
+    let mut outer = std::process::Command::new("unshare");
+    outer.args(["-m", "sh", "-c", "mount -t tmpfs -o ro x $0; \"$@\""]);
+    outer.arg(bed.path("volume")).arg(runtime.get_program()).args(runtime.get_args());
+    let table = bed.outcome(outer.output().unwrap()).said();
+    has(&table, "/tmp/in", &["ro"], &[]);
+}
+
 pub(crate) fn binds() {
     let bed = Bed::new();
     fs::create_dir_all(bed.path("volume/sub")).unwrap();
