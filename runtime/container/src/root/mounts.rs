@@ -53,12 +53,12 @@ impl Context<'_> {
         match &mount.what {
             What::FileSystem { kind, source } => file_systems::mount(self, mount, kind, source),
             What::Cgroup => cgroup_mounts::mount(self, mount),
-            What::Bind { .. } => self.bind(mount, &source()?),
+            What::Bind { .. } => self.bind(mount, source()?),
         }
     }
 
     /// Attaches a copy of something of the host.
-    fn bind(&self, mount: &Mount, tree: &OwnedFd) -> Result<()> {
+    fn bind(&self, mount: &Mount, tree: OwnedFd) -> Result<()> {
         let destination = mount.destination.as_path();
         let seen = look_at(tree.as_fd()).map_err(|error| refused(destination, error))?;
         let place = match seen.kind {
@@ -70,7 +70,22 @@ impl Context<'_> {
         let why = "have it as the configuration says before anybody sees it";
         let now = if is_filled_later(mount) { &without_read_only(mount) } else { mount };
         apply(tree.as_fd(), change(&now.set, &now.cleared), Recursive::No, why)?;
-        attach(tree.as_fd(), &place, mount)
+        self.attach(tree, &place, mount)
+    }
+
+    /// Attaches a mount, and keeps it where something is left to be done with it.
+    pub(super) fn attach(&self, tree: OwnedFd, place: &Place, mount: &Mount) -> Result<()> {
+        lay(tree.as_fd(), place, mount)?;
+        self.keep(tree, mount);
+        Ok(())
+    }
+
+    /// What is not needed again is not kept: there may be more mounts than files that can be open.
+    pub(super) fn keep(&self, tree: OwnedFd, mount: &Mount) {
+        let guarded = ["/dev", "/proc", "/sys"].map(Path::new);
+        if guarded.contains(&mount.destination.as_path()) || is_tmpfs(mount) {
+            self.root.keep(&mount.destination, tree);
+        }
     }
 
     /// Whether the container has a user namespace of its own, where some file systems are forbidden.
@@ -80,7 +95,7 @@ impl Context<'_> {
 }
 
 /// Lays a mount that is attached nowhere onto its place, and says with whom it shares.
-pub(super) fn attach(tree: BorrowedFd<'_>, place: &Place, mount: &Mount) -> Result<()> {
+pub(super) fn lay(tree: BorrowedFd<'_>, place: &Place, mount: &Mount) -> Result<()> {
     apply_recursive(tree, mount)?;
     move_mount_onto(tree, place.as_fd(), "lay it onto its place")?;
     propagate(tree, &mount.propagation)
@@ -139,10 +154,13 @@ fn not_over(destination: &Path, why: &str) -> Error {
 /// Whether it becomes read-only only at the end: devices and links are still made in `/dev`, and
 /// directories to mount on in a tmpfs.
 pub(super) fn is_filled_later(mount: &Mount) -> bool {
-    let tmpfs = matches!(&mount.what, What::FileSystem { kind, .. } if kind == "tmpfs");
     mount.set.contains(&Flag::ReadOnly)
         && !mount.set.contains(&Flag::Remount)
-        && (tmpfs || mount.destination == Path::new("/dev"))
+        && (is_tmpfs(mount) || mount.destination == Path::new("/dev"))
+}
+
+fn is_tmpfs(mount: &Mount) -> bool {
+    matches!(&mount.what, What::FileSystem { kind, .. } if kind == "tmpfs")
 }
 
 pub(super) fn without_read_only(mount: &Mount) -> Mount {
