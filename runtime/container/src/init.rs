@@ -144,10 +144,10 @@ fn build_root(
     }
     let told = told(wanted, Status::Creating);
     hooks::run(Moment::CreateContainer, &plan.hooks.create_container, &told)?;
-    root::enter(new_root, plan, way)?;
+    root::enter(&new_root, plan, way)?;
     process::make_cwd(&plan.process)?;
     set_sysctls(plan)?;
-    root::finish(plan)?;
+    root::finish(new_root, plan)?;
     Ok(terminal)
 }
 // ANCHOR_END: root

@@ -18,8 +18,7 @@ use crate::cgroup::{Inside, InsideHierarchy};
 
 use super::answer;
 use super::attributes::{apply, of_mount};
-use super::mounts::{Context, attach, check_what_is_hidden, directory};
-use super::place::Place;
+use super::mounts::{Context, check_what_is_hidden, directory, lay};
 
 /// Mounts the container's cgroup.
 pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
@@ -36,13 +35,19 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount) -> Result<()> {
                 }
                 other => other?,
             };
-            attach(tree.as_fd(), &place, mount)
+            context.attach(tree, &place, mount)
         }
-        Inside::V1 { hierarchies, links } => v1(mount, &place, has_own, hierarchies, links),
+        Inside::V1 { hierarchies, links } => {
+            let top = tmpfs(mount, "have a place for one mount of each hierarchy")?;
+            // First, because older kernels attach nothing to what is not attached itself.
+            lay(top.as_fd(), &place, mount)?;
+            fill(&top, mount, has_own, hierarchies, links)?;
+            close(mount, &top)
+        }
         Inside::Nothing => {
             let tree = tmpfs(mount, "have nothing to see where there is nothing to have")?;
-            attach(tree.as_fd(), &place, mount)?;
-            close(mount, &tree)
+            close(mount, &tree)?;
+            context.attach(tree, &place, mount)
         }
     }
 }
@@ -92,17 +97,14 @@ fn without(flags: &BTreeSet<Flag>, flag: Flag) -> BTreeSet<Flag> {
     flags.iter().copied().filter(|other| *other != flag).collect()
 }
 
-/// A directory with one mount for each hierarchy. It is put together before it is attached: nobody
-/// can come between.
-fn v1(
+/// A directory with one mount for each hierarchy.
+fn fill(
+    top: &OwnedFd,
     mount: &Mount,
-    place: &Place,
     has_own: bool,
     hierarchies: &[InsideHierarchy],
     links: &[(String, String)],
 ) -> Result<()> {
-    let top = tmpfs(mount, "have a place for one mount of each hierarchy")?;
-    attach(top.as_fd(), place, mount)?;
     for hierarchy in hierarchies {
         let name = Path::new(&hierarchy.name);
         mkdirat(top.as_fd(), name, 0o755, "have a place for this hierarchy")?;
@@ -117,7 +119,7 @@ fn v1(
         let why = "have each controller under its own name";
         symlinkat(Path::new(target), top.as_fd(), Path::new(name), why)?;
     }
-    close(mount, &top)
+    Ok(())
 }
 
 /// The directory is as read-only as what is in it, now that everything is.

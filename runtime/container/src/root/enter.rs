@@ -28,15 +28,15 @@ pub enum Way {
 ///
 /// # Errors
 /// Those of the requests.
-pub fn enter(root: Root, plan: &Plan, way: Way) -> Result<()> {
+pub fn enter(root: &Root, plan: &Plan, way: Way) -> Result<()> {
     step("enter the root", || {
         if plan.namespaces.inherits(Kind::Mount) {
             fchdir(root.as_fd(), "stand in the new root")?;
             return change_root();
         }
         match way {
-            Way::Pivot => pivot(&root, plan),
-            Way::MoveAndChroot => move_and_chroot(&root, plan),
+            Way::Pivot => pivot(root, plan),
+            Way::MoveAndChroot => move_and_chroot(root, plan),
         }
     })
 }

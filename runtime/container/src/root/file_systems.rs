@@ -16,9 +16,7 @@ use super::attributes::{
     apply, apply_recursive, change, of_file_system, of_mount, of_one_call, propagate,
 };
 use super::copy_up::copy_up;
-use super::mounts::{
-    Context, attach, check_what_is_hidden, directory, is_filled_later, without_read_only,
-};
+use super::mounts::{Context, check_what_is_hidden, directory, is_filled_later, without_read_only};
 use super::place::{Place, Root};
 
 /// fsconfig(2) takes texts of up to 255 bytes; mount(2) a page for all of them.
@@ -35,7 +33,7 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount, kind: &str, source: &s
     let options = options(context, mount, kind, &place)?;
     let mount = if is_filled_later(mount) { &without_read_only(mount) } else { mount };
     if source.len() > LONGEST || options.iter().any(|option| value(option).len() > LONGEST) {
-        return by_one_call(context.root, mount, &place, (kind, source), &options);
+        return by_one_call(context, mount, &place, (kind, source), &options);
     }
     let tree = match make(mount, kind, source, &options) {
         Err(error) if answer(&error) == Some(Errno::EPERM) && context.is_in_a_user_namespace() => {
@@ -46,7 +44,7 @@ pub(super) fn mount(context: &Context<'_>, mount: &Mount, kind: &str, source: &s
     if mount.copy_up {
         copy_up(place.as_fd(), tree.as_fd(), destination)?;
     }
-    attach(tree.as_fd(), &place, mount)
+    context.attach(tree, &place, mount)
 }
 
 /// What the file system is told of, beside its flags.
@@ -130,7 +128,7 @@ fn of_the_host(mount: &Mount, kind: &str, error: Error) -> Result<OwnedFd> {
 /// Mounts by mount(2), which takes longer texts. It takes no descriptor, but it takes the working
 /// directory, which is the place itself and not a path to it.
 fn by_one_call(
-    root: &Root,
+    context: &Context<'_>,
     mount: &Mount,
     place: &Place,
     (kind, source): (&str, &str),
@@ -141,9 +139,11 @@ fn by_one_call(
     let data = (!data.is_empty()).then_some(data.as_str());
     let why = "mount it by the call that takes texts of this length";
     mount_new(source, Path::new(OsStr::new(".")), kind, flags, data, why)?;
-    let new = root.place(&mount.destination)?;
+    let new = context.root.place(&mount.destination)?;
     apply_recursive(new.as_fd(), mount)?;
-    propagate(new.as_fd(), &mount.propagation)
+    propagate(new.as_fd(), &mount.propagation)?;
+    context.keep(new.into_fd(), mount);
+    Ok(())
 }
 
 /// Changes what is mounted at the destination already.

@@ -21,11 +21,10 @@ const READ_ONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 ///
 /// # Errors
 /// Each names the path.
-pub fn finish(plan: &Plan) -> Result<()> {
+pub fn finish(root: Root, plan: &Plan) -> Result<()> {
     if plan.namespaces.inherits(Kind::Mount) {
         return Ok(());
     }
-    let root = Root::of_this_process()?;
     close_what_was_filled(&root, plan)?;
     let guarded = &plan.guarded_paths;
     if !guarded.readonly.is_empty() {
@@ -64,20 +63,22 @@ fn close_what_was_filled(root: &Root, plan: &Plan) -> Result<()> {
         return Ok(());
     }
     step("close what was filled", || {
-        for mount in mounts {
-            let place = root.place(&mount.destination)?;
-            let why = "have it read-only, now that everything is in it";
-            mount_setattr_to(place.as_fd(), set(READ_ONLY), Recursive::No, why)
-                .map_err(|error| about(&mount.destination, error))?;
-        }
-        Ok(())
+        let filled: Vec<&Path> = mounts.map(|mount| mount.destination.as_path()).collect();
+        root.each_mount(|destination, mount| match filled.contains(&destination) {
+            true => {
+                let why = "have it read-only, now that everything is in it";
+                mount_setattr_to(mount, set(READ_ONLY), Recursive::No, why)
+                    .map_err(|error| about(destination, error))
+            }
+            false => Ok(()),
+        })
     })
 }
 
 /// Mounts a path read-only over itself. Everything is done to the one file or directory that was
 /// found: looked up twice, it could be two (GHSA-3q8j-pf29-vwv8). What is not there needs no guard.
 fn protect(root: &Root, path: &Path) -> Result<()> {
-    let Some(place) = root.find(path)? else {
+    let Some(place) = root.find_in_mount(path)? else {
         return Ok(());
     };
     let why = "have a mount of it, with what is mounted below, to give a rule of its own";
@@ -97,7 +98,7 @@ struct Covers<'a> {
 
 impl Covers<'_> {
     fn cover(&mut self, path: &Path) -> Result<()> {
-        let Some(place) = self.root.find(path)? else {
+        let Some(place) = self.root.find_in_mount(path)? else {
             return Ok(());
         };
         match place.look(path)?.kind {

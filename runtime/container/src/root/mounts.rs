@@ -6,10 +6,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use bundle::{Flag, Kind, Mount, Namespaces, Plan, What};
+use bundle::{Flag, Kind, Mount, Plan, What};
 use primitives::{
-    Error, FileKind, Recursive, Result, is_on_procfs, look_at, move_mount_onto, open_tree_copy,
-    step,
+    Error, FileKind, Recursive, Result, is_on_procfs, look_at, move_mount_onto, step,
 };
 
 use crate::cgroup::Inside;
@@ -31,9 +30,9 @@ pub fn mount_all(root: &Root, plan: &Plan, mut sources: Sources, cgroups: &Insid
     }
     step("mount what the configuration lists", || {
         for (index, mount) in plan.mounts.iter().enumerate() {
-            let source = sources.take(index);
             let context = Context { root, plan, cgroups };
-            context.mount(mount, source).map_err(|error| about(&mount.destination, error))?;
+            let tree = || sources.tree(index, mount, plan);
+            context.mount(mount, tree).map_err(|error| about(&mount.destination, error))?;
         }
         Ok(())
     })
@@ -47,27 +46,19 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn mount(&self, mount: &Mount, source: Option<OwnedFd>) -> Result<()> {
+    fn mount(&self, mount: &Mount, source: impl FnOnce() -> Result<OwnedFd>) -> Result<()> {
         if mount.set.contains(&Flag::Remount) {
             return file_systems::remount(self.root, mount);
         }
         match &mount.what {
             What::FileSystem { kind, source } => file_systems::mount(self, mount, kind, source),
             What::Cgroup => cgroup_mounts::mount(self, mount),
-            What::Bind { source: path, recursive } => {
-                let recursive = if *recursive { Recursive::Yes } else { Recursive::No };
-                let why = "have a copy of what is bound, which is attached nowhere yet";
-                let tree = match source {
-                    Some(tree) => tree,
-                    None => open_tree_copy(path, recursive, why)?,
-                };
-                self.bind(mount, &tree)
-            }
+            What::Bind { .. } => self.bind(mount, source()?),
         }
     }
 
     /// Attaches a copy of something of the host.
-    pub(super) fn bind(&self, mount: &Mount, tree: &OwnedFd) -> Result<()> {
+    fn bind(&self, mount: &Mount, tree: OwnedFd) -> Result<()> {
         let destination = mount.destination.as_path();
         let seen = look_at(tree.as_fd()).map_err(|error| refused(destination, error))?;
         let place = match seen.kind {
@@ -79,21 +70,32 @@ impl Context<'_> {
         let why = "have it as the configuration says before anybody sees it";
         let now = if is_filled_later(mount) { &without_read_only(mount) } else { mount };
         apply(tree.as_fd(), change(&now.set, &now.cleared), Recursive::No, why)?;
-        attach(tree.as_fd(), &place, mount)
+        self.attach(tree, &place, mount)
+    }
+
+    /// Attaches a mount, and keeps it where something is left to be done with it.
+    pub(super) fn attach(&self, tree: OwnedFd, place: &Place, mount: &Mount) -> Result<()> {
+        lay(tree.as_fd(), place, mount)?;
+        self.keep(tree, mount);
+        Ok(())
+    }
+
+    /// What is not needed again is not kept: there may be more mounts than files that can be open.
+    pub(super) fn keep(&self, tree: OwnedFd, mount: &Mount) {
+        let guarded = ["/dev", "/proc", "/sys"].map(Path::new);
+        if guarded.contains(&mount.destination.as_path()) || is_tmpfs(mount) {
+            self.root.keep(&mount.destination, tree);
+        }
     }
 
     /// Whether the container has a user namespace of its own, where some file systems are forbidden.
     pub(super) fn is_in_a_user_namespace(&self) -> bool {
-        !namespaces(self.plan).inherits(Kind::User)
+        !self.plan.namespaces.inherits(Kind::User)
     }
 }
 
-fn namespaces(plan: &Plan) -> &Namespaces {
-    &plan.namespaces
-}
-
 /// Lays a mount that is attached nowhere onto its place, and says with whom it shares.
-pub(super) fn attach(tree: BorrowedFd<'_>, place: &Place, mount: &Mount) -> Result<()> {
+pub(super) fn lay(tree: BorrowedFd<'_>, place: &Place, mount: &Mount) -> Result<()> {
     apply_recursive(tree, mount)?;
     move_mount_onto(tree, place.as_fd(), "lay it onto its place")?;
     propagate(tree, &mount.propagation)
@@ -152,10 +154,13 @@ fn not_over(destination: &Path, why: &str) -> Error {
 /// Whether it becomes read-only only at the end: devices and links are still made in `/dev`, and
 /// directories to mount on in a tmpfs.
 pub(super) fn is_filled_later(mount: &Mount) -> bool {
-    let tmpfs = matches!(&mount.what, What::FileSystem { kind, .. } if kind == "tmpfs");
     mount.set.contains(&Flag::ReadOnly)
         && !mount.set.contains(&Flag::Remount)
-        && (tmpfs || mount.destination == Path::new("/dev"))
+        && (is_tmpfs(mount) || mount.destination == Path::new("/dev"))
+}
+
+fn is_tmpfs(mount: &Mount) -> bool {
+    matches!(&mount.what, What::FileSystem { kind, .. } if kind == "tmpfs")
 }
 
 pub(super) fn without_read_only(mount: &Mount) -> Mount {

@@ -4,6 +4,7 @@
 //! so that links in it mean what they mean to a program in there; and what was found stays what it is,
 //! whatever happens to its name.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,7 +19,11 @@ use super::{about, answer};
 
 /// The root directory of a container, while it is made.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    fd: OwnedFd,
+    /// What was mounted in it, in that order: the destination and the mount itself.
+    mounts: RefCell<Vec<(PathBuf, OwnedFd)>>,
+}
 
 /// A file or directory in a root.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ const TRIES: u32 = 128;
 
 impl Root {
     pub(super) fn new(fd: OwnedFd) -> Root {
-        Root(fd)
+        Root { fd, mounts: RefCell::default() }
     }
 
     /// The root that this process has already, for one that has joined a container.
@@ -42,7 +47,40 @@ impl Root {
     /// # Errors
     /// Those of `open_path`.
     pub fn of_this_process() -> Result<Root> {
-        open_path("/", "begin at the container's root").map(Root)
+        open_path("/", "begin at the container's root").map(Root::new)
+    }
+
+    /// Keeps a mount, to come back to it whatever happens to the path that it was attached at.
+    pub(super) fn keep(&self, destination: &Path, mount: OwnedFd) {
+        self.mounts.borrow_mut().push((destination.to_path_buf(), mount));
+    }
+
+    /// Goes through the mounts that were kept.
+    pub(super) fn each_mount(
+        &self,
+        mut body: impl FnMut(&Path, BorrowedFd<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mounts = self.mounts.borrow();
+        mounts.iter().try_for_each(|(destination, mount)| body(destination, mount.as_fd()))
+    }
+
+    /// As [`Root::find`]; but what lies in `/proc` or `/sys` is looked up in what was mounted there, and
+    /// not by a path. An enemy who can rename directories of the root could hide `/proc` for the moment
+    /// in which it is guarded.
+    ///
+    /// # Errors
+    /// There is no way to it that stays inside.
+    pub(super) fn find_in_mount(&self, path: &Path) -> Result<Option<Place>> {
+        let mounts = self.mounts.borrow();
+        let holds = |top: &str| path.starts_with(top);
+        let Some(top) = ["/proc", "/sys"].into_iter().find(|top| holds(top)) else {
+            return self.find(path);
+        };
+        let mount = mounts.iter().rev().find(|(destination, _)| destination == Path::new(top));
+        match (mount, path.strip_prefix(top)) {
+            (Some((_, mount)), Ok(rest)) if rest != Path::new("") => find_from(mount.as_fd(), rest),
+            _ => self.find(path),
+        }
     }
 
     /// What a program in the container would find at this path.
@@ -50,9 +88,7 @@ impl Root {
     /// # Errors
     /// There is nothing, or no way to it that stays inside.
     pub fn place(&self, path: &Path) -> Result<Place> {
-        let why = "find it as a program in the root would, with no way out";
-        let fd = openat2_in_root(self.as_fd(), path, why).map_err(|error| about(path, error))?;
-        Ok(Place { fd, is_new: false })
+        place_from(self.as_fd(), path)
     }
 
     /// As [`Root::place`]; none where there is nothing.
@@ -60,11 +96,7 @@ impl Root {
     /// # Errors
     /// There is no way to it that stays inside.
     pub fn find(&self, path: &Path) -> Result<Option<Place>> {
-        match self.place(path) {
-            Ok(place) => Ok(Some(place)),
-            Err(error) if answer(&error) == Some(Errno::ENOENT) => Ok(None),
-            Err(error) => Err(error),
-        }
+        find_from(self.as_fd(), path)
     }
 
     /// The directory at this path, made where it is missing, with all that is missing above it.
@@ -163,6 +195,20 @@ impl Root {
     }
 }
 
+fn place_from(top: BorrowedFd<'_>, path: &Path) -> Result<Place> {
+    let why = "find it as a program in the root would, with no way out";
+    let fd = openat2_in_root(top, path, why).map_err(|error| about(path, error))?;
+    Ok(Place { fd, is_new: false })
+}
+
+fn find_from(top: BorrowedFd<'_>, path: &Path) -> Result<Option<Place>> {
+    match place_from(top, path) {
+        Ok(place) => Ok(Some(place)),
+        Err(error) if matches!(answer(&error), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens a name in a directory, and makes it first where nothing is there.
 fn step_into(directory: &OwnedFd, name: &Path, kind: FileKind) -> Result<(OwnedFd, Seen, bool)> {
     let directory = directory.as_fd();
@@ -204,11 +250,15 @@ pub(super) fn refused(path: &Path, wrong: impl std::fmt::Display) -> Error {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl Place {
+    pub(super) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// Whether it was made by looking for it.
     pub fn is_new(&self) -> bool {
         self.is_new

@@ -3,7 +3,9 @@
 //! The child, in its own copy of the mounts, as long as it may see everything that its parent may. In
 //! a user namespace it may not: a source can lie behind directories that are closed to it, and other
 //! owners of files can be shown by nobody in there. So then the parent copies the mounts before the
-//! child is made, and the child attaches them.
+//! child is made, and the child attaches them where it has to. Where it can it takes a copy of its own
+//! all the same: of that one the kernel lets nobody in the user namespace take the host's read-only
+//! away.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -15,6 +17,7 @@ use primitives::{
     write_uid_map,
 };
 
+use super::place::refused;
 use super::stand::ties;
 use super::{about, answer};
 
@@ -24,8 +27,26 @@ use super::{about, answer};
 pub struct Sources(Vec<Option<OwnedFd>>);
 
 impl Sources {
-    pub(super) fn take(&mut self, index: usize) -> Option<OwnedFd> {
-        self.0.get_mut(index).and_then(Option::take)
+    /// What shall be bound, as a copy that is attached nowhere; called by the child.
+    pub(super) fn tree(&mut self, index: usize, mount: &Mount, plan: &Plan) -> Result<OwnedFd> {
+        let What::Bind { source, recursive } = &mount.what else {
+            return Err(refused(&mount.destination, "is no bind mount"));
+        };
+        let given = self.0.get_mut(index).and_then(Option::take);
+        let given = match given {
+            Some(tree) if is_mapped(mount) || joins_mounts(plan) => return Ok(tree),
+            other => other,
+        };
+        let recursive = if *recursive { Recursive::Yes } else { Recursive::No };
+        let why = "have a copy of what is bound, which is attached nowhere yet";
+        match (open_tree_copy(source, recursive, why), given) {
+            (Err(error), Some(tree))
+                if matches!(answer(&error), Some(Errno::EACCES | Errno::EINVAL)) =>
+            {
+                Ok(tree)
+            }
+            (own, _) => own,
+        }
     }
 }
 
@@ -63,8 +84,11 @@ fn is_mapped(mount: &Mount) -> bool {
 
 /// In another user namespace it has fewer rights; in a mount namespace that is joined, other mounts.
 fn child_sees_less(plan: &Plan) -> bool {
-    let joins = matches!(plan.namespaces.origin(Kind::Mount), Origin::Joined(_));
-    joins || !plan.namespaces.inherits(Kind::User)
+    joins_mounts(plan) || !plan.namespaces.inherits(Kind::User)
+}
+
+fn joins_mounts(plan: &Plan) -> bool {
+    matches!(plan.namespaces.origin(Kind::Mount), Origin::Joined(_))
 }
 
 fn open(mount: &Mount, maps: &mut Maps<'_>) -> Result<Option<OwnedFd>> {

@@ -137,6 +137,23 @@ pub(crate) fn sources_that_the_user_namespace_cannot_reach() {
     has(&said, "/tmp/in", &["ro"], &[]);
 }
 
+/// What the host has as read-only stays that, also for root of a user namespace.
+pub(crate) fn what_the_host_forbids_stays_forbidden() {
+    let bed = Bed::new();
+    fs::create_dir(bed.path("volume")).unwrap();
+    chown(bed.root("/tmp"), Some(100_000), Some(100_000)).unwrap();
+    let mut config = with(rootless(100_000, 65536), "/tmp/in", &bed.path("volume"), &["bind"]);
+    let script = format!("mount -o remount,bind,rw /tmp/in; {TABLE}");
+    config["process"]["args"] = json!(["/bin/sh", "-c", script]);
+    bed.write(&config);
+    let runtime = bed.command(By::Root, &[]);
+    let mut outer = std::process::Command::new("unshare");
+    outer.args(["-m", "sh", "-c", "mount -t tmpfs -o ro x $0; \"$@\""]);
+    outer.arg(bed.path("volume")).arg(runtime.get_program()).args(runtime.get_args());
+    let table = bed.outcome(outer.output().unwrap()).said();
+    has(&table, "/tmp/in", &["ro"], &[]);
+}
+
 pub(crate) fn binds() {
     let bed = Bed::new();
     fs::create_dir_all(bed.path("volume/sub")).unwrap();
@@ -172,8 +189,8 @@ pub(crate) fn a_link_to_what_is_not_there() {
     assert!(bed.root("/var/run/systemd/resolve/stub.conf").is_file());
 }
 
-pub(crate) fn other_owners() {
-    let bed = Bed::new();
+/// A volume whose files belong to 1000 and 1001, shown as 7 and as nobody.
+fn volume_of_others(bed: &Bed) -> serde_json::Value {
     fs::create_dir(bed.path("volume")).unwrap();
     for (name, id) in [("one", 1000), ("two", 1001)] {
         fs::write(bed.path("volume").join(name), "").unwrap();
@@ -183,6 +200,18 @@ pub(crate) fn other_owners() {
     let map = json!([{"containerID": 1000, "hostID": 7, "size": 1}]);
     config["mounts"][7]["uidMappings"] = map.clone();
     config["mounts"][7]["gidMappings"] = map;
+    config
+}
+
+/// Not every file system can: mount_setattr(2) has the list.
+pub(crate) fn owners_can_be_shown() -> bool {
+    let bed = Bed::new();
+    !bed.run(volume_of_others(&bed), "true").err.contains("cannot show other owners")
+}
+
+pub(crate) fn other_owners() {
+    let bed = Bed::new();
+    let config = volume_of_others(&bed);
     let said = bed.run(config, "stat -c '%u:%g' /volume/one /volume/two").said();
     assert_eq!(said, "7:7\n65534:65534\n");
 

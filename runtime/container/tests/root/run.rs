@@ -63,8 +63,8 @@ fn run(plan: &Plan, inside: &Inside, way: Way) -> Result<Status> {
         let root = stand_up(plan)?;
         mount_all(&root, plan, sources, inside)?;
         make_devices(&root, plan)?;
-        enter(root, plan, way)?;
-        finish(plan)?;
+        enter(&root, plan, way)?;
+        finish(root, plan)?;
         let arguments: Vec<OsString> = plan.process.args.iter().map(OsString::from).collect();
         let environment = vec!["PATH=/bin".into()];
         let program = Path::new(&plan.process.args[0]);
