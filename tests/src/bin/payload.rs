@@ -6,7 +6,7 @@
 //! - `report`: say everything that is known; the answers to what was tried before are in it
 //! - `read:PATH`, `write:PATH`, `create:PATH`, `mkdir:PATH`, `list:PATH`, `stat:PATH`,
 //!   `chmod:MODE:PATH`, `mknod:PATH`, `run:PROGRAM ARGS`: try it
-//! - `say:TEXT`, `sleep`, `wait:PATH` (until it is there), `burn:MiB` (touch memory), `exit:CODE`
+//! - `say:TEXT`, `sleep`, `nap:MILLISECONDS`, `wait:PATH` (until it is there), `burn:MiB` (touch memory), `exit:CODE`
 //! - `hook:FILE:NAME`: append to FILE what a hook sees
 //!
 //! It takes no part in any floor of the workspace, so what it says does not depend on what is tested.
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             "report" => say(&report::everything(&answers).to_string()),
             "say" => say(rest),
             "sleep" => sleep(Duration::from_secs(600)),
+            "nap" => sleep(Duration::from_millis(rest.parse().unwrap_or(0))),
             "wait" => wait_for(Path::new(rest)),
             "burn" => drop(burn(rest.parse().unwrap_or(0))),
             "exit" => return ExitCode::from(rest.parse::<u8>().unwrap_or(0)),

@@ -39,7 +39,7 @@ pub struct Bench {
     /// What every process of this case carries in its environment, and no other.
     mark: String,
     folder: TempDir,
-    deadline: Instant,
+    deadline: Cell<Instant>,
     count: Cell<u32>,
     findings: Findings,
 }
@@ -53,15 +53,13 @@ impl Bench {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}", std::process::id());
-        let limit =
-            if std::env::var_os("PORTHOLE_IN_LAB").is_some() { LIMIT_IN_LAB } else { LIMIT };
         let bench = Bench {
             runtime,
             place,
             id: format!("porthole-conf-{name}"),
             mark: format!("PORTHOLE_CONFORMANCE={name}"),
             folder: TempDir::with_prefix("porthole-conf-")?,
-            deadline: Instant::now() + limit,
+            deadline: Cell::new(Instant::now() + limit()),
             count: Cell::new(0),
             findings: Findings::default(),
         };
@@ -126,7 +124,7 @@ impl Bench {
 
     /// When it is over.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        self.deadline.get()
     }
 
     // --- what is compared -------------------------------------------------------------------------
@@ -140,6 +138,15 @@ impl Bench {
     pub fn holds(&self, check: &str, so: bool, detail: impl Debug) {
         if !so {
             self.findings.add(check, format!("{detail:?}"));
+        }
+    }
+
+    /// Something must come out, and this must be so of it.
+    pub fn comes<T: Debug>(&self, check: &str, seen: Result<T>, so: impl FnOnce(&T) -> bool) {
+        match seen {
+            Ok(value) if so(&value) => {}
+            Ok(value) => self.findings.add(check, format!("{value:?}")),
+            Err(error) => self.findings.add(check, format!("{error:#}")),
         }
     }
 
@@ -208,7 +215,7 @@ impl Bench {
     /// # Errors
     /// It cannot be run, or hangs.
     pub fn finish(&self, command: Command) -> Result<Done> {
-        command::finish(command, &self.output(), self.deadline, &self.mark)
+        command::finish(command, &self.output(), self.deadline.get(), &self.mark)
     }
 
     /// Mounts a new file system on a directory of the case; it is gone with what is given back.
@@ -263,7 +270,7 @@ impl Bench {
         self.write(config)?;
         let out = self.output();
         let command = self.ready(&["run", "--detach", &self.id]);
-        command::finish(command, &out, self.deadline, &self.mark)?.good()?;
+        command::finish(command, &out, self.deadline.get(), &self.mark)?.good()?;
         self.first_report(&out)
     }
 
@@ -284,7 +291,7 @@ impl Bench {
         self.write(config)?;
         let out = self.output();
         let command = self.ready(&["create", &self.id]);
-        command::finish(command, &out, self.deadline, &self.mark)?.good()?;
+        command::finish(command, &out, self.deadline.get(), &self.mark)?.good()?;
         Ok(out)
     }
 
@@ -350,7 +357,7 @@ impl Bench {
             if let Some(value) = seen()? {
                 return Ok(value);
             }
-            if Instant::now() > self.deadline {
+            if Instant::now() > self.deadline.get() {
                 bail!("waited in vain: {what}");
             }
             sleep(Duration::from_millis(2));
@@ -364,6 +371,8 @@ impl Bench {
         if let Err(error) = result {
             self.findings.add("life", format!("{error:#}"));
         }
+        // What hangs must not keep what cleans up from having its time.
+        self.deadline.set(Instant::now() + limit());
         for id in self.containers() {
             let deleted = self.command(&["delete", "--force", &id]);
             if let Err(error) = deleted.and_then(Done::good) {
@@ -396,6 +405,13 @@ impl Bench {
             found.extend(leftovers::cgroups(&self.id));
         }
         found
+    }
+}
+
+fn limit() -> Duration {
+    match std::env::var_os("PORTHOLE_IN_LAB") {
+        Some(_) => LIMIT_IN_LAB,
+        None => LIMIT,
     }
 }
 

@@ -16,7 +16,6 @@ use crate::leftovers;
 const BEAT: Duration = Duration::from_millis(1);
 
 /// What a command did.
-#[derive(Debug)]
 pub struct Done {
     /// The exit code as a shell gives it.
     pub code: i32,
@@ -24,6 +23,16 @@ pub struct Done {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+/// What a payload has reported is too long to be read, and tells little of what went wrong.
+const ENOUGH: usize = 120;
+
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said: String = self.stdout.chars().take(ENOUGH).collect();
+        write!(f, "exit code {}, {said:?}, {:?}", self.code, self.stderr)
+    }
 }
 
 impl Done {
@@ -34,7 +43,7 @@ impl Done {
     pub fn good(self) -> Result<Done> {
         match self.code {
             0 => Ok(self),
-            code => bail!("exit code {code}: {}{}", self.stdout, self.stderr),
+            _ => bail!("{self:?}"),
         }
     }
 }

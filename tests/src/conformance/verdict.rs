@@ -34,7 +34,7 @@ pub fn judge(case: &Case, runtime: Runtime, place: Place) -> Verdict {
         }
     }
     let seen = |entry: &&Difference| failures.iter().any(|failure| entry.covers(&failure.check));
-    verdict.stale = entries.into_iter().filter(|entry| !seen(entry)).collect();
+    verdict.stale = entries.into_iter().filter(|entry| entry.always && !seen(entry)).collect();
     verdict
 }
 

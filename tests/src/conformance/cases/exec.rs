@@ -68,7 +68,7 @@ fn inherits(bench: &Bench) -> Result<()> {
 fn flags(bench: &Bench) -> Result<()> {
     running(bench)?;
     let seen =
-        exec(bench, &["--cwd", "/tmp", "--env", "A=b", "-e", "C=d=e", "--user", "1000:1001"])?;
+        exec(bench, &["--cwd", "/tmp", "--env", "A=b", "--env", "C=d=e", "--user", "1000:1001"])?;
     bench.equal("cwd", seen.word("cwd"), "/tmp");
     bench.holds(
         "env",
@@ -191,8 +191,10 @@ fn detached(bench: &Bench) -> Result<()> {
     let done = bench.command(&words)?.good()?;
     bench.equal("silent", done.stdout + &done.stderr, "");
     let pid: i32 = fs::read_to_string(&file)?.trim().parse()?;
-    let command = fs::read(format!("/proc/{pid}/cmdline"))?;
-    bench.equal("its process", String::from_utf8_lossy(&command), "/bin/payload\0sleep\0");
+    bench.until("its process is the payload", || {
+        let command = fs::read(format!("/proc/{pid}/cmdline"))?;
+        Ok((command == b"/bin/payload\0sleep\0").then_some(()))
+    })?;
     Ok(())
 }
 

@@ -155,7 +155,9 @@ fn one_of_each(bench: &Bench) -> Result<Vec<Value>> {
     bench.stop()?;
     bench.command(&["delete", bench.id()])?.good()?;
     let first = |line: &Value| line["name"].as_str().is_some_and(|name| name.ends_with(" 1"));
-    Ok(lines(bench)?.into_iter().filter(first).collect())
+    let mut all: Vec<Value> = lines(bench)?.into_iter().filter(first).collect();
+    all.sort_by_key(|line| KINDS.iter().position(|kind| line["name"] == format!("{kind} 1")));
+    Ok(all)
 }
 
 fn state(bench: &Bench) -> Result<()> {
@@ -279,9 +281,8 @@ fn timeout(bench: &Bench) -> Result<()> {
 
 fn timeout_zero(bench: &Bench) -> Result<()> {
     let mut config = bench.config();
-    let mut hook = hook(bench, "createRuntime", "never")?;
-    hook["timeout"] = json!(0);
-    config["hooks"]["createRuntime"] = json!([hook]);
+    config["hooks"]["createRuntime"] = json!([{"path": helper(bench),
+        "args": ["payload", "nap:300"], "env": [bench.mark()], "timeout": 0}]);
     bench.fails("refused", &bench.try_run(&config)?, 1);
     Ok(())
 }

@@ -16,12 +16,6 @@ pub(super) const CASES: &[Case] = &[
         owners,
     ),
     case("ids/devices", "config-linux.md, Devices: MUST be available", Fits::Root, devices),
-    case(
-        "ids/without-namespace",
-        "config-linux.md, User namespace mappings",
-        Fits::Root,
-        no_namespace,
-    ),
     case("ids/unmapped-user", "config.md, User: in the container namespace", Fits::Root, unmapped),
     case("ids/rootless", "config-linux.md, User namespace mappings", Fits::User, rootless),
 ];
@@ -90,14 +84,6 @@ fn devices(bench: &Bench) -> Result<()> {
     ] {
         bench.equal(name, report.device(name), format!("c 0666 {rdev}"));
     }
-    Ok(())
-}
-
-fn no_namespace(bench: &Bench) -> Result<()> {
-    let mut config = mapped(bench, &json!([{"containerID": 0, "hostID": 1000, "size": 1}]))?;
-    let list = config["linux"]["namespaces"].as_array_mut().context("a list")?;
-    list.retain(|space| space["type"] != "user");
-    bench.fails("refused", &bench.try_run(&config)?, 1);
     Ok(())
 }
 

@@ -13,7 +13,6 @@ pub(super) const CASES: &[Case] = &[
     case("mounts/options", "config.md, Linux mount options: MUST support", Fits::All, options),
     case("mounts/options-of-bind", "config.md, Linux mount options", Fits::Root, options_of_bind),
     case("mounts/options-recursive", "config.md, Linux mount options: r*", Fits::Root, recursive),
-    case("mounts/times", "config.md, Linux mount options: *atime", Fits::All, times),
     case("mounts/data", "config.md, Mounts: options of a file system", Fits::All, data),
     case("mounts/bind-directory", "config.md, Mounts: bind", Fits::All, bind_directory),
     case("mounts/bind-file", "config.md, Mounts: bind", Fits::All, bind_file),
@@ -94,17 +93,14 @@ const FLAGS: [(&str, &str, bool); 14] = [
     ("defaults", "ro", false),
 ];
 
+/// One option a run: what is not known is refused, and must not hide the others.
 fn options(bench: &Bench) -> Result<()> {
-    let mounts: Vec<Value> = FLAGS
-        .iter()
-        .map(|(option, ..)| tmpfs(&format!("/tmp/{option}"), &["mode=755", option]))
-        .collect();
-    let all = [&[tmpfs("/tmp", &[])], &mounts[..]].concat();
-    let report = bench.run(&with_mounts(bench, &all))?;
     for (option, flag, right) in FLAGS {
-        let mount = report.mount(&format!("/tmp/{option}"));
-        let options = mount.with_context(|| format!("no mount for {option}"))?.options();
-        bench.holds(option, options.contains(&flag) == right, options);
+        let seen = bench.run(&with_mounts(bench, &[tmpfs("/tmp", &["mode=755", option])]));
+        let seen = seen.map(|report| {
+            report.mount("/tmp").map(|mount| (mount.has(flag), mount.options().join(",")))
+        });
+        bench.comes(option, seen, |seen| seen.as_ref().is_some_and(|(has, _)| *has == right));
     }
     Ok(())
 }
@@ -145,7 +141,6 @@ const RECURSIVE: [(&str, &str, bool); 13] = [
     ("rnosymfollow", "nosymfollow", true),
 ];
 
-/// One option a run: what is not known is refused, and must not hide the others.
 fn recursive(bench: &Bench) -> Result<()> {
     let source = bench.path("source");
     fs::create_dir_all(source.join("below"))?;
@@ -157,25 +152,9 @@ fn recursive(bench: &Bench) -> Result<()> {
         let seen = seen.map(|report| {
             report.mount("/tmp/below").map(|mount| (mount.has(flag), mount.options().join(",")))
         });
-        let good = matches!(&seen, Ok(Some((has, _))) if *has == right);
-        bench.holds(option, good, seen);
+        bench.comes(option, seen, |seen| seen.as_ref().is_some_and(|(has, _)| *has == right));
     }
     drop(below);
-    Ok(())
-}
-
-/// The last one of several counts, as for mount(8).
-fn times(bench: &Bench) -> Result<()> {
-    let table: [(&[&str], &str); 3] = [
-        (&["noatime", "relatime"], "relatime"),
-        (&["strictatime", "noatime"], "noatime"),
-        (&["noatime", "nodiratime"], "noatime"),
-    ];
-    for (options, right) in table {
-        let report = bench.run(&with_mounts(bench, &[tmpfs("/tmp", options)]))?;
-        let seen = report.mount("/tmp").context("no mount")?.options();
-        bench.holds(&options.join(","), seen.contains(&right), seen);
-    }
     Ok(())
 }
 

@@ -34,8 +34,7 @@ fn root(bench: &Bench) -> Result<()> {
                 .mount("/")
                 .map(|mount| mount.propagation().replace("master", "").trim().to_string())
         });
-        let good = matches!(&seen, Ok(Some(word)) if word == right);
-        bench.holds(value, good, seen);
+        bench.comes(value, seen, |word| word.as_deref() == Some(right));
     }
     Ok(())
 }

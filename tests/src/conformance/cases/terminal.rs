@@ -128,8 +128,10 @@ fn foreground(bench: &Bench) -> Result<()> {
 /// A terminal makes `\r\n` of a newline; what `run` passes on has been through one already.
 fn plain(bench: &Bench) -> Result<()> {
     bench.write(&with_terminal(bench, &["say:one", "say:two"]))?;
-    let done = bench.command(&["run", bench.id()])?;
-    bench.equal("its output", done.stdout, "one\ntwo\n");
+    let keyboard = Terminal::default();
+    let mut command = bench.ready(&["run", bench.id()]);
+    command.stdin(keyboard.end());
+    bench.equal("its output", bench.finish(command)?.good()?.stdout, "one\ntwo\n");
     Ok(())
 }
 
