@@ -24,7 +24,11 @@ pub(crate) struct Findings(RefCell<Vec<Failure>>);
 
 impl Findings {
     pub(crate) fn add(&self, check: &str, detail: String) {
-        self.0.borrow_mut().push(Failure { check: check.to_string(), detail });
+        let failure = Failure { check: check.to_string(), detail };
+        let mut all = self.0.borrow_mut();
+        if !all.contains(&failure) {
+            all.push(failure);
+        }
     }
 
     pub(crate) fn equal<A: Debug + PartialEq<B>, B: Debug>(&self, check: &str, seen: A, right: B) {
