@@ -51,12 +51,14 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let terminal = build_root(parent, wanted, cgroups, sources)?;
     name_the_machine(plan)?;
     settle(plan)?;
+    // Before the parent knows that all is ready: once it does it may end at any moment. If it ends
+    // before it has said so, the wait tells.
+    step_giving("live on without who made it", || {
+        prctl_clear_pdeathsig("outlive the command that made the container")
+    })?;
     step_giving("say that all is ready", || {
         parent.arrive(READY, "have our limits set, and be written down as ready")?;
         parent.wait("not run before the container may be started")
-    })?;
-    step_giving("live on without who made it", || {
-        prctl_clear_pdeathsig("outlive the command that made the container")
     })?;
     let starter = door.map(Door::wait).transpose()?;
     become_program(starter.as_ref().unwrap_or(parent), wanted, terminal.as_ref(), ready, &inherited)
