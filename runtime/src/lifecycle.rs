@@ -7,11 +7,12 @@ use primitives::{Error, Result, Status};
 
 use crate::bundles::{self, Opened};
 use crate::cli::{Global, Making};
-use crate::{global, terminals};
+use crate::{global, log, terminals};
 
 /// `create`.
 pub(crate) fn create(global: &Global, making: &Making) -> Result<Status> {
     let opened = bundles::open(&making.bundle)?;
+    log::remarks(global, &opened.reading);
     let socket = making.telling.console_socket.as_deref();
     terminals::check_when_left(&opened.reading.plan.process, socket)?;
     container::create(&store(global), &wanted(global, making, &opened)?)?;
@@ -21,6 +22,7 @@ pub(crate) fn create(global: &Global, making: &Making) -> Result<Status> {
 /// `run`.
 pub(crate) fn run(global: &Global, making: &Making, detach: bool, keep: bool) -> Result<Status> {
     let opened = bundles::open(&making.bundle)?;
+    log::remarks(global, &opened.reading);
     let (process, socket) =
         (&opened.reading.plan.process, making.telling.console_socket.as_deref());
     match detach {
