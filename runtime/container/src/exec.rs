@@ -138,6 +138,7 @@ fn make(luggage: Luggage<'_>) -> Result<Child> {
 
 // ANCHOR: live
 fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
+    process::set_oom_score(primitives::getpid(), luggage.wanted.process)?;
     luggage.cgroups.enter()?;
     step_giving("join the container", || {
         let why = "see what its processes see";
