@@ -145,6 +145,7 @@ pub use seccomp::{
     FilterFlags, Instruction, ReadyFilter, seccomp_action_available, seccomp_on_execve,
     seccomp_set_mode_filter,
 };
+pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
 pub use tty::{
