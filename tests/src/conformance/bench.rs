@@ -270,7 +270,8 @@ impl Bench {
         self.write(config)?;
         let out = self.output();
         let command = self.ready(&["run", "--detach", &self.id]);
-        command::finish(command, &out, self.deadline.get(), &self.mark)?.good()?;
+        let done = command::finish(command, &out, self.deadline.get(), &self.mark);
+        done.context("run --detach")?.good()?;
         self.first_report(&out)
     }
 
@@ -291,7 +292,9 @@ impl Bench {
         self.write(config)?;
         let out = self.output();
         let command = self.ready(&["create", &self.id]);
-        command::finish(command, &out, self.deadline.get(), &self.mark)?.good()?;
+        command::finish(command, &out, self.deadline.get(), &self.mark)
+            .context("create")?
+            .good()?;
         Ok(out)
     }
 

@@ -116,6 +116,10 @@ fn pause(bench: &Bench) -> Result<()> {
     bench.equal("running", bench.state()?["status"].as_str(), Some("running"));
     bench.fails("resumed twice", &bench.command(&["resume", bench.id()])?, 1);
     bench.command(&["pause", bench.id()])?.good()?;
+    bench.stop().context("killed while paused")?;
+    bench.command(&["delete", bench.id()])?.good()?;
+    running(bench)?;
+    bench.command(&["pause", bench.id()])?.good()?;
     bench.command(&["delete", "--force", bench.id()])?.good()?;
     bench.fails("deleted while paused", &bench.command(&["state", bench.id()])?, 1);
     Ok(())
