@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::bundles;
 use crate::cli::{Global, Joining};
 use crate::lifecycle::store;
+use crate::terminals;
 
 /// `exec`.
 pub(crate) fn exec(global: &Global, joining: &Joining) -> Result<Status> {
@@ -21,6 +22,10 @@ pub(crate) fn exec(global: &Global, joining: &Joining) -> Result<Status> {
     }
     let plan = plan(&container, joining)?;
     let telling = &joining.telling;
+    match joining.detach {
+        true => terminals::check_when_left(&plan.process, telling.console_socket.as_deref())?,
+        false => terminals::check_when_attended(telling.console_socket.as_deref())?,
+    }
     let wanted = Exec {
         process: &plan.process,
         detach: joining.detach,

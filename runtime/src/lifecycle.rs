@@ -7,11 +7,14 @@ use primitives::{Error, Result, Status};
 
 use crate::bundles::{self, Opened};
 use crate::cli::{Global, Making};
-use crate::global;
+use crate::{global, log, terminals};
 
 /// `create`.
 pub(crate) fn create(global: &Global, making: &Making) -> Result<Status> {
     let opened = bundles::open(&making.bundle)?;
+    log::remarks(global, &opened.reading);
+    let socket = making.telling.console_socket.as_deref();
+    terminals::check_when_left(&opened.reading.plan.process, socket)?;
     container::create(&store(global), &wanted(global, making, &opened)?)?;
     Ok(Status::Exited(0))
 }
@@ -19,6 +22,13 @@ pub(crate) fn create(global: &Global, making: &Making) -> Result<Status> {
 /// `run`.
 pub(crate) fn run(global: &Global, making: &Making, detach: bool, keep: bool) -> Result<Status> {
     let opened = bundles::open(&making.bundle)?;
+    log::remarks(global, &opened.reading);
+    let (process, socket) =
+        (&opened.reading.plan.process, making.telling.console_socket.as_deref());
+    match detach {
+        true => terminals::check_when_left(process, socket)?,
+        false => terminals::check_when_attended(socket)?,
+    }
     container::run(&store(global), &wanted(global, making, &opened)?, detach, keep)
 }
 

@@ -6,6 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use bundle::Reading;
 use primitives::{Error, Form, WindowArgs};
 
 use crate::cli::{Cli, Global, LogFormat};
@@ -28,17 +29,33 @@ pub(crate) fn watch(cli: &Cli, window: &mut WindowArgs) {
 /// Tells of a failure: people on standard error, and engines in the log. The exit code.
 pub(crate) fn failed(cli: &Cli, error: &Error) -> u8 {
     let global = crate::global(cli);
-    if let Err(why) = append(global, &error.to_string()) {
-        primitives::say(&format!("note: the log could not be written: {why}"));
-    }
+    record(global, "error", &error.to_string());
     crate::failure_of(&cli.command)
 }
 
-fn append(global: &Global, message: &str) -> std::io::Result<()> {
+/// Tells of what is odd in a configuration, and does not keep it from being carried out: config.md wants
+/// warnings for values that mean nothing to the kernel.
+pub(crate) fn remarks(global: &Global, reading: &Reading) {
+    for remark in &reading.remarks {
+        let text = crate::plain(&remark.to_string());
+        match global.log {
+            Some(_) => record(global, "warning", &text),
+            None => primitives::say(&format!("warning: {text}")),
+        }
+    }
+}
+
+fn record(global: &Global, level: &str, message: &str) {
+    if let Err(why) = append(global, level, message) {
+        primitives::say(&format!("note: the log could not be written: {why}"));
+    }
+}
+
+fn append(global: &Global, level: &str, message: &str) -> std::io::Result<()> {
     let Some(path) = &global.log else { return Ok(()) };
     let line = match global.log_format {
-        LogFormat::Text => trace::log::text("error", message, &primitives::now()),
-        LogFormat::Json => trace::log::json("error", message, &primitives::now()),
+        LogFormat::Text => trace::log::text(level, message, &primitives::now()),
+        LogFormat::Json => trace::log::json(level, message, &primitives::now()),
     };
     append_line(path, &line)
 }

@@ -16,6 +16,7 @@ mod processes;
 mod resources;
 mod spec;
 mod telling;
+mod terminals;
 mod users;
 
 use std::io::{ErrorKind, Write};

@@ -24,6 +24,16 @@ pub fn of(mark: &str, folder: &Path) -> Vec<String> {
     found
 }
 
+/// The same for a container's folder, whose files are the case's own: processes and mounts.
+pub fn of_case(mark: &str, folder: &Path) -> Vec<String> {
+    let deadline = Instant::now() + GRACE;
+    while !processes(mark).is_empty() && Instant::now() < deadline {
+        sleep(Duration::from_millis(2));
+    }
+    let found = processes(mark).into_iter().map(describe);
+    found.chain(mounts(folder)).collect()
+}
+
 /// The processes that have `mark` in their environment. One that has ended and was not waited for has
 /// no environment any more, but then its parent has the mark too.
 pub fn processes(mark: &str) -> Vec<i32> {

@@ -48,9 +48,11 @@ fn build() -> PathBuf {
         .status()
         .expect("cargo can be run, as it runs this test");
     assert!(status.success(), "the programs that are to be tested do not build");
-    let test = std::env::current_exe().expect("a test has a path");
-    // target/PROFILE/deps/TEST
-    test.ancestors().nth(2).expect("a test lies two folders below its profile").to_path_buf()
+    let own = std::env::current_exe().expect("a program has a path");
+    // target/PROFILE/PROGRAM, or target/PROFILE/deps/TEST
+    let folder = own.parent().expect("a program lies in a folder");
+    let above = folder.parent().filter(|_| folder.ends_with("deps"));
+    above.unwrap_or(folder).to_path_buf()
 }
 
 fn share() -> PathBuf {

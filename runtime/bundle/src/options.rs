@@ -82,7 +82,9 @@ pub enum Peers {
     Unbindable,
 }
 
-const OPTIONS: [(&str, Effect); 62] = [
+const OPTIONS: [(&str, Effect); 64] = [
+    // Of the file system, which knows by itself; runc takes them, and says so in `features`.
+    ("acl", Nothing),
     ("async", Clear(Flag::Synchronous)),
     ("atime", Clear(Flag::NoAtime)),
     ("bind", Rebind { recursive: false }),
@@ -96,6 +98,7 @@ const OPTIONS: [(&str, Effect); 62] = [
     ("lazytime", Set(Flag::LazyTime)),
     ("loud", Clear(Flag::Silent)),
     ("mand", Set(Flag::Mandlock)),
+    ("noacl", Nothing),
     ("noatime", Set(Flag::NoAtime)),
     ("nodev", Set(Flag::NoDev)),
     ("nodiratime", Set(Flag::NoDirAtime)),

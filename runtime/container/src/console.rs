@@ -47,6 +47,7 @@ pub(crate) fn take(
         child.receive_fd("have the side of it that people sit at")
     })?;
     let Some(socket) = socket else {
+        step_giving("stand behind our own", || terminal::stand_behind_ours(master.as_fd()))?;
         return Ok(Some(master));
     };
     // Receivers take the bytes for the terminal's name; this is what runc calls it.

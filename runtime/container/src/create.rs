@@ -134,6 +134,7 @@ fn bring_up(
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
     })?;
+    process::set_oom_score(init.pid(), &plan.process)?;
     if plan.namespaces.makes(Kind::User) {
         init.beside(|pid| map_ids(pid, plan))?;
         step_giving("let it go on", || init.release("tell it who it is"))?;

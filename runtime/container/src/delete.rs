@@ -6,6 +6,7 @@
 use bundle::Plan;
 use primitives::{Error, Pid, Result, Signal, clean_up, step_giving};
 
+use crate::cgroup::Cgroups;
 use crate::hooks::{self, Moment};
 use crate::state::{self, Status};
 use crate::store::{Container, Folder, Id, Known, Remembered, Store};
@@ -84,7 +85,7 @@ pub(crate) fn take_away(folder: &Folder, remembered: &Remembered, plan: &Plan) -
 // ANCHOR: take_away
 fn take_away_with(folder: &Folder, remembered: &Remembered, plan: Option<&Plan>) -> Result<()> {
     if let Some(init) = remembered.init.filter(Known::lives) {
-        step_giving("end its first process", || end(init))?;
+        step_giving("end its first process", || end(init, &remembered.cgroups))?;
     }
     remembered.cgroups.remove()?;
     if let Some(plan) = plan.filter(|_| remembered.init.is_some()) {
@@ -94,10 +95,11 @@ fn take_away_with(folder: &Folder, remembered: &Remembered, plan: Option<&Plan>)
 }
 // ANCHOR_END: take_away
 
-fn end(init: Known) -> Result<()> {
+fn end(init: Known, cgroups: &Cgroups) -> Result<()> {
     const PATIENCE: u32 = 10_000;
     let pid: Pid = init.pid();
     clean_up::kill(pid, Signal::SIGKILL, "end it, and with it all in its pid namespace")?;
+    cgroups.let_die()?;
     for round in 0..PATIENCE {
         if !init.lives() {
             return Ok(());

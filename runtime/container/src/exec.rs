@@ -140,6 +140,7 @@ fn make(luggage: Luggage<'_>) -> Result<Child> {
 fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let cpus = &luggage.wanted.process.exec_affinity;
     process::choose_cpus(&cpus.initial)?;
+    process::set_oom_score(primitives::getpid(), luggage.wanted.process)?;
     luggage.cgroups.enter()?;
     process::choose_cpus(&cpus.r#final)?;
     step_giving("join the container", || {

@@ -1,6 +1,6 @@
 //! How does a signal reach a container?
 
-use primitives::{Error, Result, pidfd_open, pidfd_send_signal_number, step_giving};
+use primitives::{Error, Result, Signal, pidfd_open, pidfd_send_signal_number, step_giving};
 
 use crate::state::Status;
 use crate::store::{Id, Store};
@@ -24,7 +24,11 @@ pub fn kill(store: &Store, id: &Id, signal: i32) -> Result<()> {
             return Err(Error::Unusable("container not running".to_string()));
         }
         let fd = std::os::fd::AsFd::as_fd(&pidfd);
-        pidfd_send_signal_number(fd, signal, "reach the container's first process")
+        pidfd_send_signal_number(fd, signal, "reach the container's first process")?;
+        match signal == Signal::SIGKILL as i32 {
+            true => container.remembered.cgroups.let_die(),
+            false => Ok(()),
+        }
     })
 }
 

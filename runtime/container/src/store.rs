@@ -137,7 +137,7 @@ impl Store {
                 mkdir(path.as_path(), 0o700, why)?;
             }
             Err(error) if error.errno() == Some(primitives::Errno::EEXIST) => {
-                return Err(Error::Unusable(format!("container with id {id} exists already")));
+                return Err(Error::Unusable("container with given ID already exists".to_string()));
             }
             other => other?,
         }
@@ -167,7 +167,7 @@ impl Store {
         let folder = Folder { path: self.root.join(id.as_str()), lock: None };
         match folder.remembered() {
             Ok(remembered) => Ok(Container { folder, remembered }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(id)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing()),
             Err(error) => Err(Error::Unusable(format!("container {id}: {STATE}: {error}"))),
         }
     }
@@ -177,7 +177,7 @@ impl Store {
         let path = self.root.join(id.as_str());
         match path.is_dir() {
             true => Ok(Folder { path, lock: None }),
-            false => Err(missing(id)),
+            false => Err(missing()),
         }
     }
 
@@ -191,8 +191,9 @@ impl Store {
     }
 }
 
-fn missing(id: &Id) -> Error {
-    Error::Unusable(format!("container {:?} does not exist", id.as_str()))
+/// In runc's words, which engines look for.
+fn missing() -> Error {
+    Error::Unusable("container does not exist".to_string())
 }
 
 /// The folder of one container.

@@ -119,7 +119,7 @@ pub fn connect(socket: &Path) -> Result<OwnedFd> {
 /// back as it was in any case.
 pub fn attend(child: &mut Child, master: Option<OwnedFd>) -> Result<Status> {
     child.watch_it_go()?;
-    let raw = master.as_ref().map(|master| sit_in_front(master.as_fd())).transpose()?;
+    let raw = master.as_ref().map(|_| sit_in_front()).transpose()?;
     step_giving("stay until it ends", || {
         if let Some(pidfd) = child.pidfd() {
             let master = master.as_ref().map(AsFd::as_fd);
@@ -130,13 +130,22 @@ pub fn attend(child: &mut Child, master: Option<OwnedFd>) -> Result<Status> {
     })
 }
 
-/// What is typed goes to the container as it is, and what it says comes out as it is.
-fn sit_in_front(master: BorrowedFd<'_>) -> Result<Option<RawMode>> {
+/// Makes a terminal ready for standing behind our own. To be called before the program runs, or the
+/// first that it says comes out otherwise than the rest.
+///
+/// # Errors
+/// Those of the requests.
+pub fn stand_behind_ours(master: BorrowedFd<'_>) -> Result<()> {
+    clear_onlcr(master, "add no carriage returns: our own terminal adds them")?;
+    match window_size(std::io::stdin().as_fd()) {
+        Some(size) => set_window_size(master, size, "have it as large as the terminal in front"),
+        None => Ok(()),
+    }
+}
+
+/// What is typed goes to the container as it is.
+fn sit_in_front() -> Result<Option<RawMode>> {
     step_giving("sit in front of its terminal", || {
-        clear_onlcr(master, "add no carriage returns: our own terminal adds them")?;
-        if let Some(size) = window_size(std::io::stdin().as_fd()) {
-            set_window_size(master, size, "have it as large as the terminal in front")?;
-        }
         raw_mode("let the keys mean what they mean in there")
     })
 }

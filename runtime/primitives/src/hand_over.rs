@@ -1,8 +1,11 @@
-//! Handing an open file to another process, over the line between the two.
+//! Handing an open file to another process, over the line between the two, or from one that
+//! is not ours.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use trace::Arg;
 
 use crate::args::Word;
@@ -62,5 +65,49 @@ struct Received(Option<OwnedFd>);
 impl Shown for Received {
     fn shown(&self) -> Arg {
         self.0.as_ref().map_or(Arg::Number(0), Shown::shown)
+    }
+}
+
+/// Receives a message with descriptors over a unix socket, from whoever is at its other end: a runtime
+/// that hands over a terminal, or a filter's listener.
+///
+/// - man: recvmsg(2), unix(7)
+/// - since: Linux 2.2
+/// - EMFILE: this process has too many open files: see `ulimit -n`
+#[track_caller]
+pub fn receive_fds(socket: BorrowedFd<'_>, why: &'static str) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let call = call!("recvmsg" as "receive_fds", socket);
+    perform(call, why, || hear_all(socket).map(Handed)).map(|handed| handed.0)
+}
+
+/// As much as one message can be, and as many descriptors.
+const MESSAGE: usize = 1 << 16;
+const DESCRIPTORS: usize = 32;
+
+fn hear_all(socket: BorrowedFd<'_>) -> nix::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut text = vec![0; MESSAGE];
+    let mut control = nix::cmsg_space!([std::os::fd::RawFd; DESCRIPTORS]);
+    let mut slices = [IoSliceMut::new(&mut text)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let packet = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+    let length = packet.bytes;
+    let mut files = Vec::new();
+    for item in packet.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = item {
+            // SAFETY: the kernel has just made these descriptors for this process, and told them
+            // only here, so nobody else owns them.
+            files.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    text.truncate(length);
+    Ok((text, files))
+}
+
+/// What came, shown as the number of its bytes.
+struct Handed((Vec<u8>, Vec<OwnedFd>));
+
+impl Shown for Handed {
+    fn shown(&self) -> Arg {
+        Arg::Number(self.0.0.len() as i64)
     }
 }

@@ -82,6 +82,7 @@ pub use files::{
     mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
 };
 pub use gate::{Call, Shown, perform, rescue, step, step_giving};
+pub use hand_over::receive_fds;
 pub use ids::{
     Helper, IdMap, deny_setgroups, own_ids, run_map_helper, setgroups, setresgid, setresuid,
     write_gid_map, write_uid_map,
@@ -147,6 +148,7 @@ pub use seccomp::{
     seccomp_set_mode_filter,
 };
 pub use send::send_bytes;
+pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use timestamp::now;
 pub use tty::{

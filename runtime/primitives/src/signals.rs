@@ -30,6 +30,21 @@ pub(crate) struct ForTheProgram {
     before: Vec<(Signal, SigAction)>,
 }
 
+/// Puts every signal back to what it does by default, and holds none back: who has started this process
+/// may have ignored or blocked some, which a program in a container has no part in. The C library's own
+/// function leaves out two that it needs itself, and that glibc's posix_spawn(3) leaves ignored.
+pub fn default_signals() {
+    // struct kernel_sigaction: SIG_DFL is 0, and there are no flags and no mask.
+    let default = [0_u64; 4];
+    for number in 1..=64 {
+        let old: *const u64 = std::ptr::null();
+        // SAFETY: the kernel reads `default`, as large as its structure, and writes nothing. Nobody
+        // counts on a handler any more, because this process is about to become another program.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), old, 8) };
+    }
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
 /// From now on signals are for the process `pid`.
 pub(crate) fn are_for(pid: Pid) -> ForTheProgram {
     PROGRAM.store(pid.as_raw(), Ordering::Relaxed);

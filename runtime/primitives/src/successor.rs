@@ -51,7 +51,13 @@ impl ToParent {
             let (pid, fd) = clone3(namespaces)?;
             if pid == 0 {
                 let body = body.take().expect("the sibling takes its body once");
-                live_on(role, self, body);
+                live_on(role, self, |parent| {
+                    // What it says must not come before it was presented; the watched have waited.
+                    if !is_watched() {
+                        parent.wait_for_go()?;
+                    }
+                    body(parent)
+                });
             }
             pidfd = fd;
             Ok(Pid::from_raw(pid))
@@ -110,9 +116,7 @@ impl Child {
         let first = std::mem::replace(&mut self.pid, Pid::from_raw(pid));
         self.pidfd = Some(pidfd);
         self.role = role;
-        if is_watched() {
-            self.start()?;
-        }
+        self.start()?;
         wait::wait(first, "see the first one off")?;
         Ok(())
     }

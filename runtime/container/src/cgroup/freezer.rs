@@ -49,6 +49,18 @@ impl Cgroups {
         write(&freezer.file, freezer.go, "let everything in it go on")
     }
 
+    /// Lets go on what was killed: v1 does not let a process die that it has stopped. The caller names
+    /// the step.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn let_die(&self) -> Result<()> {
+        match self.freezer().filter(|_| self.is_frozen()) {
+            Some(freezer) => clean_up::write(&freezer.file, freezer.go, "let it die"),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the container is stopped, or about to be.
     pub fn is_frozen(&self) -> bool {
         let state =

@@ -29,7 +29,7 @@ use primitives::Result;
 pub use cwd::{go_to_cwd, look_around, make_cwd};
 pub use labels::take_on_labels;
 pub use listener::{hand_over_listener, tell_listener};
-pub use outside::set_from_outside;
+pub use outside::{set_from_outside, set_oom_score};
 pub use program::{Inherited, execute, inherited, look_for_program};
 pub use rights::{become_user, hide};
 pub use seccomp::{SECCOMP_ACTIONS, SECCOMP_ARCHS, SECCOMP_FLAGS, SECCOMP_OPERATORS};

@@ -17,11 +17,6 @@ pub fn set_from_outside(child: Pid, process: &Process) -> Result<()> {
     if !process.rlimits.is_empty() {
         step("limit resources", || process.rlimits.iter().try_for_each(|one| limit(child, one)))?;
     }
-    if let Some(value) = process.oom_score_adj {
-        step("set the oom score", || {
-            write_oom_score_adj(child, value, "say whom to kill first when memory is short")
-        })?;
-    }
     if let Some(scheduling) = &process.scheduling {
         step("set the scheduler", || schedule(child, scheduling))?;
     }
@@ -29,6 +24,18 @@ pub fn set_from_outside(child: Pid, process: &Process) -> Result<()> {
         step("set the disk priority", || urgency(child, priority))?;
     }
     Ok(())
+}
+
+/// Says how readily a process is killed. Its file belongs to root as soon as the process cannot be looked
+/// into, so an ordinary user has to write it before: while the process is young.
+///
+/// # Errors
+/// Those of the request.
+pub fn set_oom_score(young: Pid, process: &Process) -> Result<()> {
+    let Some(value) = process.oom_score_adj else { return Ok(()) };
+    step("set the oom score", || {
+        write_oom_score_adj(young, value, "say whom to kill first when memory is short")
+    })
 }
 
 fn limit(child: Pid, wanted: &Rlimit) -> Result<()> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bundle::Process;
 use primitives::{
-    CANNOT_EXECUTE, Errno, Error, Failure, NOT_FOUND, Result, close_range_on_exec, execve,
-    execve_behind, may_execute, read_untrusted, seccomp_on_execve, step, step_giving,
+    CANNOT_EXECUTE, Errno, Error, Failure, NOT_FOUND, Result, close_range_on_exec, default_signals,
+    execve, execve_behind, may_execute, read_untrusted, seccomp_on_execve, step, step_giving,
 };
 
 use super::Ready;
@@ -85,6 +85,7 @@ pub fn look_for_program(ready: &Ready) -> Result<()> {
 /// As runc words them where there is no such program, with the exit codes of a shell; and those of the
 /// requests.
 pub fn execute(process: &Process, mut ready: Ready, inherited: &Inherited) -> Result<Infallible> {
+    default_signals();
     complete(&mut ready.env, inherited, process.user.uid);
     let program = find(&ready.args[0], &ready.env)?;
     refuse_myself(&program, ready.myself)?;

@@ -99,7 +99,8 @@ fn see(plan: &Plan) -> Seen {
         live(plan, ready)
     })
     .unwrap();
-    let status = process::set_from_outside(child.pid(), process)
+    let status = process::set_oom_score(child.pid(), process)
+        .and_then(|()| process::set_from_outside(child.pid(), process))
         .and_then(|()| child.release("let it start"))
         .and_then(|()| child.finish("see how it ends"));
     let status = status.map_err(|error| error.to_string());
