@@ -6,6 +6,7 @@
 //! listed there.
 
 pub mod catalogue;
+pub mod engines;
 pub mod leftovers;
 pub mod places;
 pub mod programs;
