@@ -7,6 +7,7 @@
 
 pub mod catalogue;
 pub mod conformance;
+pub mod engines;
 pub mod leftovers;
 pub mod places;
 pub mod programs;

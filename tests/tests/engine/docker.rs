@@ -1,0 +1,50 @@
+//! What only Docker has.
+
+use std::fs;
+
+use tests::engines::{Container, Engine, wait_for};
+
+use crate::Named;
+
+pub(crate) const CASES: [Named; 4] = [
+    ("health", health),
+    ("chosen-by-name", chosen_by_name),
+    ("version-of-the-runtime", version_of_the_runtime),
+    ("copy", copy),
+];
+
+fn health(engine: &'static Engine) {
+    let flags = ["--health-cmd", "test -f /tmp/well", "--health-interval", "100ms"];
+    let container = Container::start(engine, "health", &flags, &["sleep", "100"]);
+    let is = |state: &str| {
+        wait_for(&format!("{} to be {state}", container.name), || {
+            (container.inspect("{{.State.Health.Status}}") == state).then_some(())
+        });
+    };
+    is("unhealthy");
+    engine.does(&["exec", &container.name, "touch", "/tmp/well"]);
+    is("healthy");
+}
+
+/// As the default runtime it is in all other cases.
+fn chosen_by_name(engine: &'static Engine) {
+    let said = engine.does(&engine.run(&["--rm", "--runtime", "ours"], &["echo", "by name"]));
+    assert_eq!(said, "by name");
+}
+
+/// Docker reads it out of `--version`, and warns where it cannot.
+fn version_of_the_runtime(engine: &'static Engine) {
+    let said = engine.does(&["info", "--format", "{{.DefaultRuntime}} {{.RuncCommit.ID}}"]);
+    assert!(said.starts_with("ours "), "{said}");
+    let log = fs::read_to_string(engine.yard.folder().join("log")).unwrap_or_default();
+    assert!(!log.contains("failed to retrieve ours version"), "{log}");
+}
+
+fn copy(engine: &'static Engine) {
+    let container = Container::start(engine, "copy", &[], &["sleep", "100"]);
+    let from = format!("{}:/etc/passwd", container.name);
+    let to = engine.yard.work().join("passwd");
+    engine.does(&["cp", &from, &to.to_string_lossy()]);
+    let copied = fs::read_to_string(engine.yard.inside(&to)).unwrap_or_default();
+    assert!(copied.starts_with("root:"), "{copied}");
+}
