@@ -10,6 +10,7 @@ mod hostile;
 mod ordinary;
 mod races;
 mod run;
+mod sharing;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,9 +71,9 @@ fn test() -> ExitCode {
         ordinary::no_pivot,
         ordinary::a_root_that_is_no_directory,
         ordinary::a_wrong_option_is_told_in_the_words_of_the_kernel,
-        ordinary::a_root_that_is_shared,
-        ordinary::other_propagations_of_the_root,
-        ordinary::cgroups_of_version_one,
+        sharing::a_root_that_is_shared,
+        sharing::other_propagations_of_the_root,
+        sharing::cgroups_of_version_one,
         ordinary::a_dev_of_the_host_is_left_alone,
         ordinary::devices_stay_where_dev_is_the_roots_own,
         hostile::every_path_is_something_else,
@@ -95,7 +96,7 @@ fn missing(case: &str) -> Option<&'static str> {
         return Some("root, to make devices and files of other owners");
     }
     match case {
-        "ordinary::cgroups_of_version_one" if no_v1() => Some("hierarchies of cgroup v1"),
+        "sharing::cgroups_of_version_one" if no_v1() => Some("hierarchies of cgroup v1"),
         "ordinary::other_owners" if !ordinary::owners_can_be_shown() => {
             Some("a file system for temporary files that can show other owners")
         }

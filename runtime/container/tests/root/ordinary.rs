@@ -10,14 +10,15 @@ use crate::bed::{Bed, By, ordinary, push, rootless, with, with_new, without};
 
 /// What a mountinfo says of the mount at a path after the path: its options, with whom it shares, the
 /// file system and the options of that.
-fn options<'a>(table: &'a str, path: &str) -> &'a str {
+pub(crate) fn options<'a>(table: &'a str, path: &str) -> &'a str {
     let at = |line: &&str| line.split(' ').nth(4) == Some(path);
     let line = table.lines().rev().find(at);
     let line = line.unwrap_or_else(|| panic!("{path} is no mount in\n{table}"));
     line.splitn(6, ' ').last().unwrap()
 }
 
-fn has(table: &str, path: &str, wanted: &[&str], unwanted: &[&str]) {
+/// The mount at a path has these options, and not those.
+pub(crate) fn has(table: &str, path: &str, wanted: &[&str], unwanted: &[&str]) {
     let options: Vec<&str> =
         options(table, path).trim().split(' ').next().unwrap().split(',').collect();
     for option in wanted {
@@ -28,7 +29,7 @@ fn has(table: &str, path: &str, wanted: &[&str], unwanted: &[&str]) {
     }
 }
 
-const TABLE: &str = "cat /proc/self/mountinfo";
+pub(crate) const TABLE: &str = "cat /proc/self/mountinfo";
 
 pub(crate) fn the_mounts_of_runc() {
     let bed = Bed::new();
@@ -333,67 +334,6 @@ pub(crate) fn a_wrong_option_is_told_in_the_words_of_the_kernel() {
     let refused = bed.run(config, "true");
     refused.refused("for /tmp");
     refused.refused("the kernel: tmpfs: Bad value for 'size'");
-}
-
-/// With `rshared`, mounts go to the host and come from it, but not those that make the root.
-pub(crate) fn a_root_that_is_shared() {
-    let bed = Bed::new();
-    fs::create_dir(bed.path("volume")).unwrap();
-    let mut config = with(ordinary(), "/volume", &bed.path("volume"), &["rbind", "rshared"]);
-    config["linux"]["rootfsPropagation"] = json!("rshared");
-    let script = "mount -t tmpfs inner /volume && cat /proc/self/mountinfo";
-    config["process"]["args"] = json!(["/bin/sh", "-c", script]);
-    bed.write(&config);
-    let runtime = bed.command(By::Root, &[]);
-    let mut outer = std::process::Command::new("unshare");
-    outer.args(["-m", "--propagation", "shared", "sh", "-c"]);
-    let before_and_after = "mount -t tmpfs own \"$0\"; cat /proc/self/mountinfo | wc -l; \"$@\" >&2; \
-                            cat /proc/self/mountinfo | wc -l; cat /proc/self/mountinfo";
-    outer
-        .arg(before_and_after)
-        .arg(bed.path("volume"))
-        .arg(runtime.get_program())
-        .args(runtime.get_args());
-    let seen = bed.outcome(outer.output().unwrap());
-    let (table, said) = (seen.err.clone(), seen.said());
-    let counts: Vec<u32> = said.lines().take(2).map(|line| line.parse().unwrap()).collect();
-    assert_eq!(counts[1], counts[0] + 1, "{said}{table}");
-    assert!(said.contains("- tmpfs inner"), "{said}");
-    assert!(options(&table, "/").contains("shared:"), "{table}");
-}
-
-pub(crate) fn other_propagations_of_the_root() {
-    let bed = Bed::new();
-    for (word, wanted) in [("private", ""), ("rslave", ""), ("unbindable", "unbindable")] {
-        let mut config = ordinary();
-        config["linux"]["rootfsPropagation"] = json!(word);
-        let table = bed.run(config, TABLE).said();
-        assert!(options(&table, "/").contains(wanted), "{word}: {table}");
-        assert!(!table.contains("shared:"), "{word}: {table}");
-    }
-}
-
-pub(crate) fn cgroups_of_version_one() {
-    let bed = Bed::new();
-    let mut config = ordinary();
-    let look = format!(
-        "ls /sys/fs/cgroup; readlink /sys/fs/cgroup/other; touch /sys/fs/cgroup/x; {TABLE}"
-    );
-    config["process"]["args"] = json!(["/bin/sh", "-c", look]);
-    bed.write(&config);
-    let table = bed.start(By::Root, &["--cgroups-v1"]).said();
-    has(&table, "/sys/fs/cgroup", &["ro", "nosuid", "nodev", "noexec"], &[]);
-    has(&table, "/sys/fs/cgroup/memory", &["ro", "nosuid", "nodev", "noexec"], &[]);
-    assert!(options(&table, "/sys/fs/cgroup/memory").contains("cgroup cgroup"), "{table}");
-    assert!(table.starts_with("cpu\nmemory\nother\ncpu\n"), "{table}");
-
-    // Without a cgroup namespace, and without a word about it, nobody may write there.
-    let mut config = without(config, "cgroup");
-    config["mounts"][6]["options"] = json!(["nosuid"]);
-    bed.write(&config);
-    let table = bed.start(By::Root, &["--cgroups-v1"]).said();
-    has(&table, "/sys/fs/cgroup", &["ro"], &[]);
-    has(&table, "/sys/fs/cgroup/memory", &["ro"], &[]);
 }
 
 pub(crate) fn a_dev_of_the_host_is_left_alone() {
