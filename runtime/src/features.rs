@@ -23,8 +23,8 @@ pub(crate) fn print() -> Result<Status> {
             "namespaces": kinds,
             "capabilities": capabilities,
             "cgroup": {
-                "v1": true, "v2": true, "systemd": false,
-                "systemdUser": false, "rdma": true,
+                "v1": true, "v2": true, "systemd": true,
+                "systemdUser": true, "rdma": true,
             },
             "seccomp": {
                 "enabled": true,

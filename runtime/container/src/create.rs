@@ -115,6 +115,7 @@ fn bring_up(
     starter: Starter,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
+    root::check(plan)?;
     sysctl::check(plan)?;
     let inherited = process::inherited(wanted.options.preserve_fds)?;
     let ready = process::prepare(&plan.process, plan.seccomp.as_ref())?;
@@ -135,6 +136,7 @@ fn bring_up(
         folder.remember(remembered)
     })?;
     process::set_oom_score(init.pid(), &plan.process)?;
+    remembered.cgroups.register(init.pid(), &plan.cgroup)?;
     if plan.namespaces.makes(Kind::User) {
         init.beside(|pid| map_ids(pid, plan))?;
         step_giving("let it go on", || init.release("tell it who it is"))?;

@@ -24,6 +24,7 @@ pub mod runtimes;
 pub mod verdict;
 
 pub use bench::Bench;
+pub use command::Done;
 pub use findings::Failure;
 pub use roots::clean_up;
 
