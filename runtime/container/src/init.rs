@@ -62,7 +62,12 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         parent.wait("not run before the container may be started")
     })?;
     let starter = door.map(Door::wait).transpose()?;
-    become_program(starter.as_ref().unwrap_or(parent), wanted, terminal.as_ref(), ready, &inherited)
+    let with = starter.as_ref().unwrap_or(parent);
+    let result = become_program(with, wanted, terminal.as_ref(), ready, &inherited);
+    if let (Some(starter), Err(error)) = (&starter, &result) {
+        starter.give_up(error);
+    }
+    result
 }
 // ANCHOR_END: live
 

@@ -259,6 +259,13 @@ impl ToParent {
         Ok(heard.map_or(Parting::ParentGone, |_| Parting::LetGo))
     }
 
+    /// Says why this process could not do its part, to somebody who is not its parent: its parent hears
+    /// of it anyway.
+    pub fn give_up(&self, error: &Error) {
+        // Who has gone meanwhile does not want to know.
+        let _ = self.0.say(&Message::Failed(Failure::from(error)));
+    }
+
     /// Says that this process has come to a meeting point.
     ///
     /// - man: send(2), unix(7)

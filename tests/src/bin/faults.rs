@@ -17,7 +17,10 @@ fn main() -> ExitCode {
     let mut verbs: Vec<String> = std::env::args().skip(1).collect();
     let sample = match verbs.iter().position(|word| word == "--sample") {
         Some(at) => {
-            let number = verbs.drain(at..).nth(1).and_then(|text| text.parse().ok());
+            let number = verbs
+                .drain(at..(at + 2).min(verbs.len()))
+                .nth(1)
+                .and_then(|text| text.parse().ok());
             number.unwrap_or(1)
         }
         None => 1,

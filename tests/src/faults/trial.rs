@@ -76,7 +76,11 @@ fn same_as_undisturbed(point: &Point, told: &str, bench: &Bench) -> Result<()> {
     point.verb.prepare(bench, &config)?;
     let undisturbed = bench.command(&point.verb.words(&[], bench.id()))?.good()?;
     let right = essence(&undisturbed.stdout)?;
-    ensure!(told == right, "what runs is weaker than it should be: {told} instead of {right}");
+    let Value::Object(fields) = &right else { bail!("no report: {right}") };
+    for (name, value) in fields {
+        let seen = &told[name.as_str()];
+        ensure!(seen == value, "what runs has {name} {seen} instead of {value}");
+    }
     Ok(())
 }
 
@@ -99,6 +103,10 @@ fn essence(report: &str) -> Result<Value> {
         "groups",
     ];
     fields.retain(|name, _| kept.contains(&name.as_str()));
+    // Where they lead to has the name of the run in it.
+    if let Some(Value::Object(fds)) = fields.get_mut("fds") {
+        fds.values_mut().for_each(|target| *target = Value::Null);
+    }
     if let Some(Value::Object(status)) = fields.get_mut("status") {
         let kept = [
             "CapInh",
