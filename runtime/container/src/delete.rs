@@ -70,7 +70,7 @@ fn stop_who_makes_it(folder: &Folder) -> Result<()> {
 
 /// For the one who has run it to its end. Somebody else may have deleted it meanwhile, or be about to.
 pub(crate) fn after_run(mut folder: Folder, remembered: &Remembered, plan: &Plan) -> Result<()> {
-    match folder.lock() {
+    match folder.lock_to_clean_up() {
         Ok(()) => take_away_with(&folder, remembered, Some(plan)),
         Err(_) if !folder.is_there() || folder.is_being_made() => Ok(()),
         Err(error) => Err(error),

@@ -209,15 +209,24 @@ impl Folder {
     pub(crate) fn lock(&mut self) -> Result<()> {
         let lock = lock_file(&self.path.join(LOCK), "keep others from the same container");
         match lock {
-            Err(error) if error.errno().is_some_and(is_locked) => {
-                let who = self.locked_by().map_or("another process".into(), |pid| pid.to_string());
-                Err(Error::Unusable(format!("the container is being worked on by process {who}")))
-            }
+            Err(error) if error.errno().is_some_and(is_locked) => Err(match self.locked_by() {
+                Some(who) => {
+                    Error::Unusable(format!("the container is being worked on by process {who}"))
+                }
+                None => error,
+            }),
             lock => {
                 self.lock = Some(lock?);
                 Ok(())
             }
         }
+    }
+
+    /// As [`Folder::lock`], for who has made the container and is done with it.
+    pub(crate) fn lock_to_clean_up(&mut self) -> Result<()> {
+        let why = "keep others from what is being removed";
+        self.lock = Some(clean_up::lock_file(&self.path.join(LOCK), why)?);
+        Ok(())
     }
 
     /// Who has the lock.

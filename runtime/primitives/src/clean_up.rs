@@ -3,14 +3,16 @@
 //! They are written down as any other, but nobody can refuse them, and they work on in a process
 //! whose watcher was killed: what is left behind would be the reader's to find.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::mount::MntFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::args::ToArg;
+use crate::args::{ToArg, Word};
 use crate::call;
+use crate::durable::lock;
 use crate::error::Result;
 use crate::files::{rmdir_raw, write_once};
 use crate::gate::rescue;
@@ -31,6 +33,16 @@ pub fn rmdir(path: &(impl AsRef<Path> + ToArg + ?Sized), why: &'static str) -> R
 #[track_caller]
 pub fn unlink(path: &Path, why: &'static str) -> Result<()> {
     rescue(call!("unlink", path), why, || nix::unistd::unlink(path))
+}
+
+/// As [`crate::lock_file`], to clean up what the file is about; it is not made where it is missing.
+///
+/// # Errors
+/// The errno of the kernel.
+#[track_caller]
+pub fn lock_file(path: &Path, why: &'static str) -> Result<OwnedFd> {
+    let call = call!("fcntl" as "lock_file", path, Word("F_SETLK"), Word("F_WRLCK"));
+    rescue(call, why, || lock(path, false))
 }
 
 /// As [`crate::setsid`], for a process that is there to clean up: a Ctrl-C must not reach it, nor the

@@ -46,13 +46,17 @@ pub fn create_durably(path: &Path, content: &[u8], mode: u32, why: &'static str)
 /// - EACCES: another process has locked it
 #[track_caller]
 pub fn lock_file(path: &Path, why: &'static str) -> Result<OwnedFd> {
-    perform(call!("fcntl" as "lock_file", path, Word("F_SETLK"), Word("F_WRLCK")), why, || {
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = OwnedFd::from(options.open(path).map_err(errno_of)?);
-        fcntl(&file, FcntlArg::F_SETLK(&whole(libc::F_WRLCK)))?;
-        Ok(file)
-    })
+    let call = call!("fcntl" as "lock_file", path, Word("F_SETLK"), Word("F_WRLCK"));
+    perform(call, why, || lock(path, true))
+}
+
+/// Opens and locks; a file that is not there is made where there is something to begin.
+pub(crate) fn lock(path: &Path, begins: bool) -> std::result::Result<OwnedFd, Errno> {
+    let mut options = File::options();
+    options.read(true).write(true).create(begins).truncate(false).mode(0o600);
+    let file = OwnedFd::from(options.open(path).map_err(errno_of)?);
+    fcntl(&file, FcntlArg::F_SETLK(&whole(libc::F_WRLCK)))?;
+    Ok(file)
 }
 
 /// Which process has locked a file; none when nobody has, or there is no such file.

@@ -39,6 +39,8 @@ pub fn seal_own_program() -> Result<()> {
     if std::env::var_os(AGAIN).is_some() || is_sealed() || !is_writable() {
         return Ok(());
     }
+    // Another part than the one that the program plays when it is run again, where all is counted anew.
+    window::play("unsealed");
     match step_giving("seal the runtime", run_sealed)? {}
 }
 

@@ -4,10 +4,11 @@
 //! it is in: both are for processes that it makes. So one that has to join namespaces makes a second
 //! one, whose parent is not itself but its own parent, and ends. The second one keeps the line.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::Location;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
 use trace::Arg;
 
@@ -15,8 +16,9 @@ use crate::args::{Word, fields, flags};
 use crate::call;
 use crate::error::Result;
 use crate::gate::{Shown, is_watched, perform, perform_for};
-use crate::line::{Message, ToParent};
+use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
+use crate::signals;
 use crate::spawn::{Child, live_on};
 use crate::wait;
 use crate::window;
@@ -66,7 +68,7 @@ impl ToParent {
         let message = Message::Successor(pid.as_raw());
         let call = call!("sendmsg" as "present", self.0.as_fd(), pid);
         let why = "have our parent take it for its child from now on";
-        perform(call, why, || self.0.say_with(&message, std::os::fd::AsFd::as_fd(&pidfd))).map(drop)
+        perform(call, why, || self.0.say_with(&message, pidfd.as_fd())).map(drop)
     }
 }
 
@@ -104,7 +106,9 @@ impl Child {
         let mut heard = None;
         let found = perform(call!("recvmsg" as "succeeded", fd, Word("Successor")), why, || {
             let line = self.line.as_ref().ok_or(Errno::EBADF)?;
-            let _ = window::serve_until(line.as_fd());
+            if !self.speaks_before_it_ends(line)? {
+                return Ok(Found(None));
+            }
             let (message, fd) = line.hear_with_fd()?.map_or((None, None), |(m, fd)| (Some(m), fd));
             heard = message;
             Ok(Found(fd))
@@ -119,6 +123,21 @@ impl Child {
         self.start()?;
         wait::wait(first, "see the first one off")?;
         Ok(())
+    }
+}
+
+impl Child {
+    /// Waits for a word from the child, or for its end without one. Its successor has the same end of the
+    /// line, so that the line alone would not tell.
+    fn speaks_before_it_ends(&self, line: &Line) -> std::result::Result<bool, Errno> {
+        let Some(pidfd) = self.pidfd() else { return Ok(true) };
+        window::serve_until_one_of(&[line.as_fd(), pidfd])?;
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = [readable(line.as_fd()), readable(pidfd)];
+        while signals::sleep_on(&mut fds) == Err(Errno::EINTR) {
+            signals::look();
+        }
+        Ok(line.has_something())
     }
 }
 

@@ -361,6 +361,11 @@ pub(crate) fn bring_along(line: &Line) -> std::result::Result<(), Errno> {
     line.say_with(&line::Message::Watched(watch.args.clone()), watch.wire.as_fd()).map(drop)
 }
 
+/// From now on this process plays this part, and has the window as before.
+pub(crate) fn play(role: &'static str) {
+    *ROLE.lock().unwrap_or_else(PoisonError::into_inner) = role;
+}
+
 /// Whether this process is the one that has the window.
 pub(crate) fn is_first() -> bool {
     watch().as_ref().is_some_and(|watch| watch.first.is_some())
