@@ -143,6 +143,7 @@ fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     process::set_oom_score(primitives::getpid(), luggage.wanted.process)?;
     luggage.cgroups.enter()?;
     process::choose_cpus(&cpus.r#final)?;
+    process::hide()?;
     step_giving("join the container", || {
         let why = "see what its processes see";
         setns_of_process(luggage.init, differing(luggage.plan), why)

@@ -24,11 +24,14 @@ fn start(plan: &Plan) -> Result<(Child, OwnedFd)> {
         };
         let terminal = terminal::open(root.as_fd(), rows, columns)?;
         parent.send_fd(terminal.master.as_fd(), "have somebody sit in front of it")?;
+        parent.wait("write nothing before somebody sits there")?;
         terminal.sit_down()?;
         let ready = process::prepare(&plan.process, None)?;
         match process::execute(&plan.process, ready, &process::Inherited::default())? {}
     })?;
     let master = child.receive_fd("sit in front of it")?;
+    terminal::stand_behind_ours(master.as_fd())?;
+    child.release("have it run its program")?;
     Ok((child, master))
 }
 
@@ -62,7 +65,9 @@ pub(crate) fn in_front_of_ours() {
         set_window_size(pty.master.as_fd(), WindowSize { rows, columns }, "look").unwrap();
     };
     size(31, 77);
-    let line = "trap 'stty size' WINCH; trap 'echo intr' INT; tty; stty size; read a; echo got $a; \
+    // Whatever goes wrong, it ends.
+    let line = "(sleep 20; kill -9 $$) & trap 'stty size' WINCH; \
+                trap 'echo intr' INT; tty; stty size; read a; echo got $a; \
                 read b; read b; exit 7";
     let plan = plan(json!({"terminal": true, "args": shell(line)}), json!({}));
     let before = modes(&pty);
