@@ -385,21 +385,27 @@ pub const DIFFERENCES: &[Difference] = &[
         "",
         "runtime.md, State: creating until create has ended, then created",
     ),
-    d("crun", "", "hooks/relative-path", "", "the specification gives no exit codes; runc's is 1"),
-    d(
+    race(d(
+        "crun",
+        "",
+        "hooks/relative-path",
+        "",
+        "the specification gives no exit codes; runc's is 1",
+    )),
+    race(d(
         "crun",
         "",
         "hooks/missing-program",
         "",
         "the specification gives no exit codes; runc's is 1",
-    ),
-    d(
+    )),
+    race(d(
         "crun",
         "",
         "hooks/failing-before-start",
         "",
         "the specification gives no exit codes; runc's is 1",
-    ),
+    )),
     d(
         "crun",
         "",
