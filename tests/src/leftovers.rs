@@ -50,6 +50,18 @@ fn carries(pid: i32, mark: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
 }
 
+/// What each process with `mark` waits for in the kernel, for who wants to know why something hangs.
+pub fn whereabouts(mark: &str) -> String {
+    let read = |pid: i32, file: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        text.trim_end().to_string()
+    };
+    let one = |pid: i32| {
+        format!("{} in {} (call {})", describe(pid), read(pid, "wchan"), read(pid, "syscall"))
+    };
+    processes(mark).into_iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn describe(pid: i32) -> String {
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     format!("process {pid}: {}", String::from_utf8_lossy(&command).replace('\0', " "))

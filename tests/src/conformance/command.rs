@@ -71,10 +71,11 @@ pub(crate) fn wait(child: &mut Child, deadline: Instant, mark: &str) -> Result<i
             return Ok(code(status));
         }
         if Instant::now() > deadline {
+            let where_they_are = leftovers::whereabouts(mark);
             kill(mark);
             let _ = child.kill();
             let _ = child.wait();
-            bail!("it hangs");
+            bail!("it hangs: {where_they_are}");
         }
         sleep(BEAT);
     }

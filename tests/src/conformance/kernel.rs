@@ -17,7 +17,22 @@ pub fn cpusets() -> Option<&'static str> {
     }
 }
 
-/// Sockets between programs, to hand over a terminal.
+/// A file system for temporary files that can show other owners: tmpfs since 6.3.
+pub fn idmapped_mounts() -> Option<&'static str> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (version < (6, 3)).then_some("idmapped mounts of a tmpfs (Linux 6.3)")
+}
+
+/// A `ps` that works: under User-Mode Linux it does not find out when the machine was booted.
+pub fn ps() -> Option<&'static str> {
+    let output = std::process::Command::new("ps").arg("-ef").output();
+    let works = output.is_ok_and(|output| output.status.success());
+    (!works).then_some("a ps that works (Debian: procps; not under User-Mode Linux)")
+}
+
+/// What tells of the disk priority of a process.
 pub fn util_linux() -> Option<&'static str> {
     (!has_program("ionice")).then_some("ionice (Debian: util-linux)")
 }

@@ -17,6 +17,7 @@ pub mod control;
 pub mod differences;
 mod findings;
 pub mod kernel;
+pub mod life;
 pub mod matrix;
 pub mod report;
 mod roots;

@@ -44,8 +44,8 @@ impl Verdict {
         let mut lines: Vec<String> =
             self.unexpected.iter().map(|failure| format!("  {failure}")).collect();
         for entry in &self.stale {
-            let check = if entry.check.is_empty() { "anything" } else { entry.check };
-            lines.push(format!("  listed as different, but is not: {check} ({})", entry.why));
+            let Difference { check, why, .. } = entry;
+            lines.push(format!("  listed as different, but is not: {check} ({why})"));
         }
         (!lines.is_empty()).then(|| lines.join("\n"))
     }

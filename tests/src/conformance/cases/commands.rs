@@ -5,14 +5,14 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::conformance::{Bench, Case, Fits, case};
+use crate::conformance::{Bench, Case, Fits, case, kernel};
 
 pub(super) const CASES: &[Case] = &[
     case("commands/pid-file", "runc: --pid-file", Fits::All, pid_file),
     case("commands/keep", "runc: run --keep", Fits::All, keep),
     case("commands/no-pivot", "runc: --no-pivot", Fits::Root, no_pivot),
     case("commands/list", "runc: list", Fits::All, list),
-    case("commands/ps", "runc: ps", Fits::Root, ps),
+    case("commands/ps", "runc: ps", Fits::Root, ps).needing(kernel::ps),
     case("commands/pause-and-resume", "runc: pause, resume", Fits::Root, pause),
     case("commands/pause-unknown", "runc: pause, resume", Fits::Root, pause_unknown),
     case("commands/events", "runc: events --stats", Fits::Root, events),

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::conformance::{Bench, Case, Fits, case};
+use crate::conformance::{Bench, Case, Fits, case, kernel};
 
 pub(super) const CASES: &[Case] = &[
     case("mounts/default", "config-linux.md, Default Filesystems", Fits::Root, default),
@@ -26,7 +26,8 @@ pub(super) const CASES: &[Case] = &[
     case("mounts/destination-is-proc-link", "CVE-2019-19921", Fits::All, proc_link),
     case("mounts/tmpcopyup", "config.md, Linux mount options: tmpcopyup", Fits::All, copy_up),
     case("mounts/unknown-type", "runtime.md, Create", Fits::All, unknown_type),
-    case("mounts/idmap", "config.md, Linux mount options: idmap", Fits::Root, idmap),
+    case("mounts/idmap", "config.md, Linux mount options: idmap", Fits::Root, idmap)
+        .needing(kernel::idmapped_mounts),
     case("mounts/proc-is-new", "config-linux.md, Default Filesystems", Fits::All, proc_is_new),
     case("mounts/nothing-of-the-host", "config-linux.md, Namespaces: mount", Fits::All, isolated),
 ];

@@ -299,8 +299,10 @@ fn signals(bench: &Bench) -> Result<()> {
     let done = bench.finish(bench.ready_under(&under, &["run", bench.id()]))?.good()?;
     let report = crate::conformance::report::Report::read(&done.stdout)?;
     bench.equal("blocked", report.status("SigBlk"), "0000000000000000");
-    // Rust ignores SIGPIPE by itself.
-    bench.equal("ignored", report.status("SigIgn"), "0000000000001000");
+    // Rust ignores SIGPIPE by itself, and glibc's posix_spawn(3) the two that it needs for itself.
+    const KNOWN: u64 = 1 << 12 | 1 << 31 | 1 << 32;
+    let seen = report.status("SigIgn");
+    bench.holds("ignored", u64::from_str_radix(seen, 16)? & !KNOWN == 0, seen);
     Ok(())
 }
 

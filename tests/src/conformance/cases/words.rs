@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::conformance::command::Done;
 use crate::conformance::runtimes::Runtime;
-use crate::conformance::{Bench, Case, Fits, case};
+use crate::conformance::{Bench, Case, Fits, case, kernel};
 use crate::places::has_program;
 
 pub(super) const CASES: &[Case] = &[
@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case("words/list-empty", "runc: list", Fits::All, list_empty),
     case("words/list-table", "runc: list", Fits::All, list_table),
     case("words/ps-json", "runc: ps --format json", Fits::Root, ps_json),
-    case("words/ps-table", "runc: ps", Fits::Root, ps_table),
+    case("words/ps-table", "runc: ps", Fits::Root, ps_table).needing(kernel::ps),
     case("words/events", "runc: events --stats", Fits::Root, events).needing(lacks_runc),
     case("words/features", "runc: features", Fits::All, features).needing(lacks_runc),
     case("words/log-text", "runc: --log", Fits::All, log_text),
