@@ -53,6 +53,9 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     settle(plan)?;
     process::go_to_cwd(&plan.process)?;
     process::look_for_program(&ready)?;
+    // Not behind the door: containerd waits for the end of what `create` was given as its output, and
+    // this process would hold it open.
+    terminal.as_ref().map_or(Ok(()), Terminal::sit_down)?;
     // Before it is let go, for then the command may end at any moment; until then the line's end tells.
     step_giving("live on without who made it", || {
         prctl_clear_pdeathsig("outlive the command that made the container")
@@ -63,7 +66,7 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     })?;
     let starter = door.map(Door::wait).transpose()?;
     let with = starter.as_ref().unwrap_or(parent);
-    let result = become_program(with, wanted, terminal.as_ref(), ready, &inherited);
+    let result = become_program(with, wanted, ready, &inherited);
     if let (Some(starter), Err(error)) = (&starter, &result) {
         starter.give_up(error);
     }
@@ -76,13 +79,11 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
 fn become_program(
     starter: &ToParent,
     wanted: &Wanted<'_>,
-    terminal: Option<&Terminal>,
     mut ready: Ready,
     inherited: &Inherited,
 ) -> Result<u8> {
     let plan = wanted.plan;
     let process = &plan.process;
-    terminal.map_or(Ok(()), Terminal::sit_down)?;
     process::become_user(process, &ready)?;
     process::look_around(process)?;
     let told = told(wanted, Status::Created);

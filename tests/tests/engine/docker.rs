@@ -34,8 +34,10 @@ fn chosen_by_name(engine: &'static Engine) {
 
 /// Docker reads it out of `--version`, and warns where it cannot.
 fn version_of_the_runtime(engine: &'static Engine) {
-    let said = engine.does(&["info", "--format", "{{.DefaultRuntime}} {{.RuncCommit.ID}}"]);
-    assert!(said.starts_with("ours "), "{said}");
+    let template = "{{range .Server.Components}}{{.Name}}={{.Version}};{{end}}";
+    let said = engine.does(&["version", "--format", template]);
+    let version = said.split(';').find_map(|part| part.strip_prefix("ours="));
+    assert!(version.is_some_and(|version| !version.is_empty()), "{said}");
     let log = fs::read_to_string(engine.yard.folder().join("log")).unwrap_or_default();
     assert!(!log.contains("failed to retrieve ours version"), "{log}");
 }

@@ -196,8 +196,8 @@ fn errno_of(error: std::io::Error) -> Errno {
 
 fn said(errno: Errno) -> &'static str {
     match errno {
-        Errno::EACCES => "permission denied",
-        Errno::EISDIR => "is a directory",
+        // Of a directory too: by these words Docker and Podman make 126 of it.
+        Errno::EACCES | Errno::EISDIR => "permission denied",
         Errno::ENOTDIR => "not a directory",
         Errno::ELOOP => "too many levels of symbolic links",
         other => other.desc(),
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(said("foo", &[]).1, 127);
         let missing = "exec: \"/no/foo\": stat /no/foo: no such file or directory";
         assert_eq!(said("/no/foo", &env), (missing.to_string(), 127));
-        assert_eq!(said("/etc", &env), ("exec: \"/etc\": is a directory".to_string(), 126));
+        assert_eq!(said("/etc", &env), ("exec: \"/etc\": permission denied".to_string(), 126));
         let denied = "exec: \"/etc/passwd\": permission denied";
         assert_eq!(said("/etc/passwd", &env), (denied.to_string(), 126));
         assert_eq!(said("/etc/passwd/x", &env).1, 126);
