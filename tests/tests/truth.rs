@@ -4,6 +4,8 @@ use std::fs;
 use std::process::ExitCode;
 
 use tests::catalogue::{Case, cases};
+use tests::conformance::{self, Bench};
+use tests::faults::{VERBS, Verb};
 use tests::places::{Place, has_program};
 use tests::running::Run;
 use tests::{strace, suite, truth};
@@ -21,6 +23,10 @@ const LIES: [(&str, &str); 9] = [
     ("no-record-of-process", "clone"),
 ];
 
+/// All processes, with the numbers that they have out here, and texts as long as they are.
+const STRACE: [&str; 8] =
+    ["strace", "-f", "-q", "--pidns-translation", "-s", "65536", "-e", "signal=none"];
+
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for place in Place::possible() {
@@ -30,6 +36,14 @@ fn main() -> ExitCode {
             None => suite::test(name(&case), move || is_true(case, place)),
             Some(missing) => suite::skipped(name(&case), missing),
         }));
+        let without_parents = |verb: &Verb| !matches!(verb.name, "create" | "start");
+        trials.extend(VERBS.into_iter().filter(without_parents).map(|verb| {
+            let name = format!("truth/{}/runtime-{}", place.name(), verb.name);
+            match strace.or(conformance::runtimes::OURS.lacks(place)) {
+                None => suite::test(name, move || verb_is_true(verb, place)),
+                Some(missing) => suite::skipped(name, missing),
+            }
+        }));
     }
     trials.extend(LIES.iter().map(|(how, says)| {
         let name = format!("lie/{how}");
@@ -38,7 +52,9 @@ fn main() -> ExitCode {
             false => suite::skipped(name, "strace, and root for a chroot to lie about"),
         }
     }));
-    suite::run(trials)
+    let code = suite::run(trials);
+    conformance::clean_up();
+    code
 }
 
 fn is_true(case: Case, place: Place) {
@@ -46,6 +62,30 @@ fn is_true(case: Case, place: Place) {
     let wrong = under_strace(run, case.exit_code(place));
     drop(target);
     assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
+}
+
+/// A command on a container. What `create` makes outlives it, and with it strace; what `start` sets
+/// going is no child of its.
+fn verb_is_true(verb: Verb, place: Place) {
+    let bench = Bench::new(conformance::runtimes::OURS, place).expect("a bench can be made");
+    let result = disagreements_of(verb, &bench);
+    let failures = bench.end(Ok(()));
+    assert!(failures.is_empty(), "{failures:?}");
+    let wrong = result.expect("the command can be run under strace");
+    assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
+}
+
+fn disagreements_of(verb: Verb, bench: &Bench) -> anyhow::Result<Vec<String>> {
+    verb.prepare(bench, &verb.config(bench))?;
+    let (trace, seen) = (bench.path("trace"), bench.path("strace"));
+    let filter = format!("trace={}", truth::strace_filter());
+    let under = STRACE.into_iter().chain(["-e", &filter, "-o"]);
+    let seen_path = seen.to_string_lossy().into_owned();
+    let under: Vec<&str> = under.chain([seen_path.as_str()]).collect();
+    let window = ["--trace", "json", "--trace-file", &trace.to_string_lossy()].map(str::to_string);
+    bench.finish(bench.ready_under(&under, &verb.words(&window, bench.id())))?.good()?;
+    let events = trace::json::parse_all(&fs::read_to_string(trace)?).map_err(anyhow::Error::msg)?;
+    Ok(truth::disagreements(&events, &strace::parse(&fs::read_to_string(seen)?)))
 }
 
 fn is_caught(how: &str, says: &str) {
@@ -61,19 +101,8 @@ fn under_strace(run: Run, code: i32) -> Vec<String> {
     let output = run.folder().join("strace");
     let output = output.to_string_lossy().into_owned();
     let filter = format!("trace={}", truth::strace_filter());
-    let words = [
-        "strace",
-        "-f",
-        "-q",
-        "--pidns-translation",
-        "-s",
-        "65536",
-        "-e",
-        "signal=none",
-        "-e",
-        &filter,
-    ];
-    let words: Vec<&str> = words.into_iter().chain(["-o", &output]).collect();
+    let words = STRACE.into_iter().chain(["-e", &filter, "-o", &output]);
+    let words: Vec<&str> = words.collect();
     let (ran, folder) = run.under(words).go_and_keep();
     assert_eq!(ran.code, code, "the exit code under strace; {}", ran.stderr);
     let seen = fs::read_to_string(folder.path().join("strace")).expect("strace writes its file");
