@@ -55,10 +55,13 @@ impl Door {
     /// - since: Linux 2.6.4 for packets that keep their bounds
     pub fn wait(self) -> Result<ToParent> {
         window::leave();
+        // Until then whoever watches stays, for the last reports.
+        let place = exec::hang_up();
         let gone = |errno| Error::Unusable(format!("waiting behind the door: accept: {errno}"));
         loop {
             let line = accept(self.0.as_fd()).map_err(gone)?;
             if let Some(parent) = let_in(line) {
+                exec::put_there(place, &parent.0);
                 return Ok(parent);
             }
         }

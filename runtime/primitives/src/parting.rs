@@ -7,11 +7,12 @@ use nix::sys::signal::Signal;
 
 use crate::call;
 use crate::error::Result;
-use crate::gate::rescue;
+use crate::gate::{is_watched, rescue};
 use crate::process;
 use crate::signals;
 use crate::spawn::Child;
 use crate::wait::{self, Status, Waited};
+use crate::window;
 
 impl Child {
     /// Waits for the child's end and takes its exit status.
@@ -37,7 +38,15 @@ impl Child {
     }
 
     /// Leaves the process to itself: it may end as it likes, and somebody else must take its status.
+    ///
+    /// One that is watched and has its line still is on its way to a door: with nobody there to take its
+    /// reports it would end.
     pub fn let_go(mut self) {
+        if is_watched()
+            && let Some(line) = &self.line
+        {
+            let _ = window::serve_until(line.as_fd());
+        }
         self.ended = Some(Status::Exited(0));
     }
 

@@ -50,17 +50,22 @@ fn root(yard: &Yard) -> PathBuf {
 fn docker(engine: &Engine) {
     let yard = &engine.yard;
     let at = |name: &str| yard.work().join(name).to_string_lossy().into_owned();
-    let runtime = format!("ours={}", engine.runtime.display());
     let host = format!("unix://{}", socket(yard, "docker"));
-    let settings = file(yard, "daemon.json", "{}");
-    let flags: [&[&str]; 7] = [
+    let runtime = engine.runtime.to_string_lossy();
+    let runtimes = serde_json::json!({
+        "default-runtime": "ours",
+        "runtimes": {
+            "ours": { "path": runtime },
+            "watched": { "path": runtime, "runtimeArgs": ["--debug"] },
+        },
+    });
+    let settings = file(yard, "daemon.json", &runtimes.to_string());
+    let flags: [&[&str]; 5] = [
         &["--config-file", &settings, "--host", &host],
         &["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")],
         &["--iptables=false", "--ip6tables=false", "--bridge=none"],
         &["--storage-driver", "overlay2"],
         &["--cgroup-parent", &yard.cgroup],
-        &["--add-runtime", &runtime],
-        &["--default-runtime", "ours"],
     ];
     yard.start("dockerd", &flags.concat());
     wait_for("Docker", || (engine.says(&["version"]).code == 0).then_some(()));
