@@ -43,9 +43,9 @@ pub(crate) struct Global {
     /// Who makes cgroups, in crun's words
     #[arg(long, value_enum, value_name = "WHO")]
     pub(crate) cgroup_manager: Option<CgroupManager>,
-    /// Do without cgroups that this user may not make: true, false or auto
-    #[arg(long, value_name = "BOOL", default_value = "auto", hide_possible_values = true)]
-    pub(crate) rootless: String,
+    /// Whether to do without cgroups that this user may not make, where no limit asks for them
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Rootless::Auto)]
+    pub(crate) rootless: Rootless,
     /// Print the version
     #[arg(short, long, action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -61,6 +61,14 @@ pub(crate) enum LogFormat {
 pub(crate) enum CgroupManager {
     Cgroupfs,
     Systemd,
+}
+
+/// `auto` is `true` here: whether somebody may make a cgroup is seen by asking, and not by who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rootless {
+    Auto,
+    True,
+    False,
 }
 
 #[derive(Subcommand)]

@@ -6,7 +6,7 @@ use container::{Id, Options, Store, Wanted};
 use primitives::{Error, Result, Status};
 
 use crate::bundles::{self, Opened};
-use crate::cli::{Global, Making};
+use crate::cli::{Global, Making, Rootless};
 use crate::{global, log, terminals};
 
 /// `create`.
@@ -44,6 +44,7 @@ fn wanted<'a>(global: &Global, making: &Making, opened: &'a Opened) -> Result<Wa
     let telling = &making.telling;
     let options = Options {
         driver: global::driver(global),
+        needs_cgroups: global.rootless == Rootless::False,
         no_pivot: making.no_pivot,
         no_new_keyring: making.no_new_keyring,
         preserve_fds: telling.preserve_fds,

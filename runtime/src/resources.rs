@@ -116,6 +116,7 @@ fn bytes(text: &str) -> Result<i64> {
 pub(crate) fn events(global: &Global, id: &str, stats: bool, interval: &str) -> Result<Status> {
     let container = find(global, id)?;
     let interval = duration(interval)?;
+    let mut kills = container.remembered.cgroups.oom_kills();
     loop {
         match container.status() {
             State::Stopped if stats => {
@@ -129,8 +130,31 @@ pub(crate) fn events(global: &Global, id: &str, stats: bool, interval: &str) -> 
         if stats {
             return Ok(Status::Exited(0));
         }
-        std::thread::sleep(interval);
+        kills = wait_and_tell_of_kills(&container, id, interval, kills)?;
     }
+}
+
+/// Looks every tenth of a second whether the kernel has killed a process for want of memory.
+fn wait_and_tell_of_kills(
+    container: &Container,
+    id: &str,
+    interval: Duration,
+    mut before: Option<u64>,
+) -> Result<Option<u64>> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let end = std::time::Instant::now() + interval;
+    while std::time::Instant::now() < end {
+        std::thread::sleep(LOOK.min(end.saturating_duration_since(std::time::Instant::now())));
+        let now = container.remembered.cgroups.oom_kills();
+        if now > before {
+            crate::print_line_of_json(&json!({ "type": "oom", "id": id }))?;
+        }
+        before = now;
+        if container.status() == State::Stopped {
+            break;
+        }
+    }
+    Ok(before)
 }
 
 /// A time as Go writes it, of one unit: `5s`, `100ms`.

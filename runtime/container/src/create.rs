@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bundle::{Kind, Plan};
 use primitives::{
-    Birth, Child, Door, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
+    Birth, Child, Door, Error, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
     deny_setgroups, own_ids, rename, run_map_helper, spawn, step, step_giving, write_gid_map,
     write_uid_map,
 };
@@ -88,11 +88,10 @@ pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Resu
 
 fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created> {
     let mut folder = step_giving("remember the container", || store.begin(&wanted.id))?;
-    let mut remembered =
-        match Cgroups::find(&wanted.plan.cgroup, wanted.id.as_str(), wanted.options.driver) {
-            Ok(cgroups) => remember(wanted, cgroups),
-            Err(error) => return folder.remove().and(Err(error)),
-        };
+    let mut remembered = match find_cgroups(wanted) {
+        Ok(cgroups) => remember(wanted, cgroups),
+        Err(error) => return folder.remove().and(Err(error)),
+    };
     match bring_up(&folder, &mut remembered, wanted, starter) {
         Ok((init, master)) => {
             folder.unlock();
@@ -106,6 +105,17 @@ fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created>
     }
 }
 
+fn find_cgroups(wanted: &Wanted<'_>) -> Result<Cgroups> {
+    let options = &wanted.options;
+    let cgroups = Cgroups::find(&wanted.plan.cgroup, wanted.id.as_str(), options.driver)?;
+    match cgroups.is_empty() && options.needs_cgroups {
+        false => Ok(cgroups),
+        true => Err(Error::Unusable(
+            "this user may make no cgroup, and --rootless=false does not do without".to_string(),
+        )),
+    }
+}
+
 // ANCHOR: bring_up
 /// The list.
 fn bring_up(
@@ -115,6 +125,7 @@ fn bring_up(
     starter: Starter,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
+    refuse_what_is_not_here(plan)?;
     root::check(plan)?;
     sysctl::check(plan)?;
     let inherited = process::inherited(wanted.options.preserve_fds)?;
@@ -171,6 +182,21 @@ fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
             || !plan.hooks.poststop.is_empty()
             || plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()),
         annotations: plan.annotations.clone(),
+    }
+}
+
+/// What the specification has and this runtime has not yet. A container without it would be another
+/// one than was asked for.
+fn refuse_what_is_not_here(plan: &Plan) -> Result<()> {
+    let missing = [
+        ("linux.netDevices", !plan.network_devices.is_empty()),
+        ("linux.intelRdt", plan.intel_rdt.is_some()),
+    ];
+    match missing.into_iter().find(|(_, is_wanted)| *is_wanted) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::Unusable(format!(
+            "{name}: this runtime cannot do that yet (`runtime features` says what it can)"
+        ))),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Wanted<'a> {
 pub struct Options {
     /// Who makes the cgroup.
     pub driver: Driver,
+    /// `--rootless=false`: a container without cgroups is no container.
+    pub needs_cgroups: bool,
     /// `--no-pivot`: the root is moved over the old one instead of being exchanged with it.
     pub no_pivot: bool,
     /// `--no-new-keyring`: the program shares the session keyring of the runtime.
