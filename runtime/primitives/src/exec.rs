@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::socket::{Shutdown, shutdown};
-use nix::unistd::dup3;
 use trace::{Arg, Record};
 
 use crate::args::{ToArg, Word};
@@ -193,27 +191,12 @@ fn line() -> Option<Line> {
     (fd >= 0).then(|| Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
-/// Ends the line to the parent from this side, so that it sees that nothing more will come. Where it
-/// was, for another one.
-pub(crate) fn hang_up() -> i32 {
-    let place = LINE.swap(-1, Ordering::Relaxed);
-    if place >= 0 {
-        let _ = shutdown(place, Shutdown::Both);
+/// Ends the line to the parent from this side, so that it sees that nothing more will come.
+pub(crate) fn hang_up() {
+    let line = LINE.swap(-1, Ordering::Relaxed);
+    if line >= 0 {
+        let _ = shutdown(line, Shutdown::Both);
     }
-    place
-}
-
-/// Puts a line where that to the parent was: what is said there from now on, also as the last word of a
-/// process that fails, is heard by somebody.
-pub(crate) fn put_there(place: i32, line: &Line) {
-    if place < 0 {
-        return;
-    }
-    // SAFETY: the descriptor is that of the line to the parent, which stays open as long as this process;
-    // the copy is forgotten instead of closed.
-    let mut copy = unsafe { OwnedFd::from_raw_fd(place) };
-    let _ = dup3(line.as_fd(), &mut copy, OFlag::O_CLOEXEC);
-    std::mem::forget(copy);
 }
 
 /// The descriptors through which this process speaks to its parent and to the window. Behind a filter
