@@ -12,13 +12,15 @@ use tests::{programs, suite};
 
 /// The suites, and which of their tests are run: a process starts ten times as slowly in there, and
 /// what is the same on each kernel need not all be seen twice.
-const SUITES: [(&str, &str); 6] = [
+const SUITES: [(&str, &str); 8] = [
     ("golden", "golden/"),
     ("refusals", "refusals/root/ch3"),
     ("refusals", "refusals/root/ch8-container"),
     ("chapters", "ch08"),
     ("omissions", "omissions/root"),
     ("behaviour", "window/root"),
+    ("conformance", "conformance/v2/porthole/cgroups"),
+    ("conformance", "conformance/v2/porthole/lifecycle"),
 ];
 
 fn main() -> ExitCode {

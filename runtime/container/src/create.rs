@@ -9,8 +9,8 @@ use std::path::Path;
 use bundle::{Kind, Plan};
 use primitives::{
     Birth, Child, Door, Error, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
-    deny_setgroups, own_ids, rename, run_map_helper, spawn, step, step_giving, write_gid_map,
-    write_uid_map,
+    deny_setgroups, hold_signals, own_ids, rename, run_map_helper, spawn, step, step_giving,
+    write_gid_map, write_uid_map,
 };
 
 use crate::cgroup::Cgroups;
@@ -60,6 +60,7 @@ pub fn create(store: &Store, wanted: &Wanted<'_>) -> Result<()> {
 /// Something was refused; then nothing is left of it.
 pub fn run(store: &Store, wanted: &Wanted<'_>, detach: bool, keep: bool) -> Result<Ended> {
     let mut created = make(store, wanted, Starter::This)?;
+    let _held = (!detach).then(hold_signals);
     let started = start::open(&mut created.init, &created.remembered, Some(wanted.plan));
     let ended = started.and_then(|()| match detach {
         true => Ok(None),

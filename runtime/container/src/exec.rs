@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use bundle::{KINDS, Plan, Process};
 use primitives::{
-    Birth, Child, Error, Namespaces, Result, Signal, Status as Ended, ToParent, pidfd_open,
-    prctl_clear_pdeathsig, setns_of_process, setsid, spawn, step, step_giving,
+    Birth, Child, Error, Namespaces, Result, Signal, Status as Ended, ToParent, hold_signals,
+    pidfd_open, prctl_clear_pdeathsig, setns_of_process, setsid, spawn, step, step_giving,
 };
 
 use crate::cgroup::Cgroups;
@@ -83,6 +83,7 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
     })?;
     process::set_from_outside(child.pid(), wanted.process)?;
     tell_engines(&child, wanted)?;
+    let _held = (!wanted.detach).then(hold_signals);
     step_giving("let it begin", || child.release("have it run its program"))?;
     let seccomp = plan.seccomp.as_ref().filter(|seccomp| seccomp.listener.is_some());
     if let Some(seccomp) = seccomp {

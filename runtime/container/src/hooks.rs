@@ -128,6 +128,7 @@ fn become_hook(
     told: &OwnedFd,
     said: &OwnedFd,
 ) -> Result<Infallible> {
+    primitives::default_signals();
     parent.tie(Signal::SIGKILL, "not outlive a runtime that waits for it")?;
     dup2(told.as_fd(), 0, "have the state on standard input")?;
     dup2(said.as_fd(), 1, "keep what it says for an error message")?;

@@ -135,7 +135,7 @@ pub use process::{
     prctl_set_no_new_privs, prctl_set_pdeathsig, setsid, started_and_ended,
 };
 pub use program::{become_program, become_program_behind, own_environment, run, run_logged};
-pub use relay::{RawMode, raw_mode, relay};
+pub use relay::{HeldSignals, RawMode, hold_signals, raw_mode, relay};
 pub use rlimit::{Limit, Resource, prlimit};
 pub use rustix::mount::MountAttrFlags;
 pub use scheduling::{

@@ -15,7 +15,7 @@ use trace::Arg;
 use crate::args::{ToArg, Word};
 use crate::call;
 use crate::error::Result;
-use crate::gate::{perform, rescue};
+use crate::gate::{is_watched, perform, rescue};
 use crate::process::from_rustix;
 use crate::tty::{set_window_size, window_size};
 
@@ -91,7 +91,21 @@ pub fn relay(
     })
 }
 
+/// While this lives, signals to this process wait for [`relay`].
+#[derive(Debug)]
+pub struct HeldSignals {
+    _held: Option<Signals>,
+}
+
+/// From now on signals wait until somebody can hand them on: one that comes before the program runs
+/// would end this process, and the program would never hear of it. Not while somebody watches, who must
+/// be able to break off.
+pub fn hold_signals() -> HeldSignals {
+    HeldSignals { _held: if is_watched() { None } else { Signals::hold().ok() } }
+}
+
 /// The signals of this process, which wait to be read; let through again when this is dropped.
+#[derive(Debug)]
 struct Signals {
     source: SignalFd,
     before: SigSet,
