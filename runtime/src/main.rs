@@ -8,6 +8,7 @@ mod cli;
 mod features;
 mod global;
 mod joining;
+mod later;
 mod lifecycle;
 mod listing;
 mod log;
@@ -19,15 +20,17 @@ mod telling;
 mod terminals;
 mod users;
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use primitives::{Error, Form, Result, Status};
+use primitives::{Error, Form, Result, Status, may_be_watched};
 use serde::Serialize;
 
 use crate::cli::{Cli, Command, Global, PlanFormat};
 
 fn main() -> ExitCode {
+    seal_at_once();
     primitives::run_logged(Form::Off, |cli: &Cli| &cli.window, log::watch, carry_out, log::failed)
 }
 
@@ -39,7 +42,7 @@ fn carry_out(cli: &Cli) -> Result<Status> {
     match &cli.command {
         Command::Create(making) => lifecycle::create(global, making),
         Command::Start { id } => lifecycle::start(global, id),
-        Command::Run { making, detach, keep, .. } => lifecycle::run(global, making, *detach, *keep),
+        Command::Run(running) => lifecycle::run(global, running),
         Command::State { id } => lifecycle::state(global, id),
         Command::Kill { all, id, signal } => lifecycle::kill(global, id, signal, *all),
         Command::Delete { force, id } => lifecycle::delete(global, id, *force),
@@ -57,9 +60,21 @@ fn carry_out(cli: &Cli) -> Result<Status> {
     }
 }
 
+/// The program begins anew when it is sealed, and reads its command line once more. So it is sealed
+/// before, where the words are those of a command that enters containers and nobody may want to watch.
+/// If that fails it goes on, to fail again where somebody can be told.
+fn seal_at_once() {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let enters = |word: &OsString| ["create", "run", "exec"].iter().any(|name| word == name);
+    let may_be_watched = words.iter().any(|word| word == "--debug") || may_be_watched(&words);
+    if words.iter().any(enters) && !may_be_watched {
+        let _ = primitives::seal_own_program();
+    }
+}
+
 /// Whether a container could get hold of this program's file.
 fn enters_containers(command: &Command) -> bool {
-    matches!(command, Command::Create(_) | Command::Run { .. } | Command::Exec(_))
+    matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_))
 }
 
 fn show(bundle: &std::path::Path, format: PlanFormat) -> Result<Status> {
