@@ -74,6 +74,37 @@ fn bundle_touches_no_machine() {
     }
 }
 
+/// A container is made by one thread, by whoever has read a command line.
+#[test]
+fn container_has_one_thread_and_no_command_line() {
+    let container = workspace().join("runtime/container");
+    let manifest = fs::read_to_string(container.join("Cargo.toml")).unwrap();
+    let (_, rest) = manifest.split_once("[dependencies]\n").unwrap();
+    let dependencies = rest.split("\n[").next().unwrap();
+    for name in ["clap", "tokio", "reqwest", "rayon"] {
+        assert!(!dependencies.contains(name), "container knows {name}");
+    }
+    for path in files(&container.join("src"), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for name in ["thread::spawn", "thread::Builder", "thread::scope"] {
+            assert!(!text.contains(name), "{} uses {name}", path.display());
+        }
+    }
+}
+
+/// Inside a container a path is looked up with its root as the limit, and what is found is held by a
+/// descriptor: /proc there may be anybody's.
+#[test]
+fn the_root_is_built_of_places() {
+    let folder = workspace().join("runtime/container/src/root");
+    for path in files(&folder, "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        // The table of mounts is read on the host's side, before anything there could have changed.
+        let named = text.replace("\"/proc/self/mountinfo\"", "").contains("\"/proc/self");
+        assert!(!named, "{} names /proc/self", path.display());
+    }
+}
+
 #[test]
 fn chapters_stand_alone() {
     // Libraries that a chapter is about, or that read a format for it.
@@ -121,6 +152,17 @@ fn the_readme_shows_what_the_program_shows() {
         fs::read_to_string(workspace().join("tests/golden/root/ch2-default.snap")).unwrap();
     let trace = golden.split("--- trace\n").nth(1).unwrap();
     assert_eq!(shown.trim(), trace.trim(), "copy the trace into the README");
+}
+
+#[test]
+fn the_readme_shows_what_start_shows() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let mark = "<!-- golden: book runtime/start -->\n```text\n";
+    let (_, rest) = readme.split_once(mark).expect("the README has a start");
+    let shown = rest.split("```").next().unwrap();
+    let golden = workspace().join("book/golden/runtime/start.stdout");
+    let golden = fs::read_to_string(golden).unwrap();
+    assert!(golden.contains(shown), "copy the end of {golden} into the README");
 }
 
 fn manifests() -> Vec<PathBuf> {

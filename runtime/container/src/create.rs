@@ -126,6 +126,7 @@ fn bring_up(
     starter: Starter,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
+    // ANCHOR: before_birth
     refuse_what_is_not_here(plan)?;
     root::check(plan)?;
     sysctl::check(plan)?;
@@ -143,6 +144,8 @@ fn bring_up(
     };
     let sources = root::open_sources(plan)?;
     let mut init = make_init(wanted, &remembered.cgroups, (sources, ready, inherited, door))?;
+    // ANCHOR_END: before_birth
+    // ANCHOR: after_birth
     step_giving("write down who it is", || {
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
@@ -159,6 +162,7 @@ fn bring_up(
         init.meet(init::READY, "not say that it is there before it is")
     })?;
     process::set_from_outside(init.pid(), &plan.process)?;
+    // ANCHOR_END: after_birth
     let Options { pid_file, pidfd_socket, .. } = &wanted.options;
     tell_engines(&init, pid_file.as_deref(), pidfd_socket.as_deref())?;
     step_giving("let it be seen", || folder.show_door(starter == Starter::Another))?;

@@ -38,6 +38,7 @@ pub(crate) struct Luggage<'a> {
 pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let Luggage { wanted, cgroups, sources, ready, inherited, door } = luggage;
     let plan = wanted.plan;
+    // ANCHOR: up_to_the_door
     join::own_place(plan, cgroups)?;
     become_root(parent, plan)?;
     step("die with whoever makes the container", || {
@@ -53,6 +54,8 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     settle(plan)?;
     process::go_to_cwd(&plan.process)?;
     process::look_for_program(&ready)?;
+    // ANCHOR_END: up_to_the_door
+    // ANCHOR: at_the_door
     // Not behind the door: containerd waits for the end of what `create` was given as its output, and
     // this process would hold it open.
     terminal.as_ref().map_or(Ok(()), Terminal::sit_down)?;
@@ -65,6 +68,7 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
         parent.wait("not run before the container may be started")
     })?;
     let starter = door.map(Door::wait).transpose()?;
+    // ANCHOR_END: at_the_door
     let with = starter.as_ref().unwrap_or(parent);
     let result = become_program(with, wanted, ready, &inherited);
     if let (Some(starter), Err(error)) = (&starter, &result) {
@@ -137,6 +141,7 @@ fn build_root(
 ) -> Result<Option<Terminal>> {
     let plan = wanted.plan;
     let way = if wanted.options.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
+    // ANCHOR: root_in_order
     root::cut_mount_ties(plan)?;
     let new_root = root::stand_up(plan)?;
     root::mount_all(&new_root, plan, sources, &cgroups.mounts_inside())?;
@@ -154,6 +159,7 @@ fn build_root(
     process::make_cwd(&plan.process)?;
     set_sysctls(plan)?;
     root::finish(new_root, plan)?;
+    // ANCHOR_END: root_in_order
     Ok(terminal)
 }
 // ANCHOR_END: root

@@ -36,6 +36,9 @@ pub(crate) enum Kind {
     Ids,
     /// The random part of the names of temporary files becomes `XXXXXX`.
     Tmp,
+    /// A text of more than 72 characters in an argument of the trace, such as what is written into a
+    /// file, is cut after 24.
+    Long,
     /// Every number of three digits and more becomes `_`: the last resort.
     Numbers,
 }
@@ -68,7 +71,11 @@ impl Redact {
 
     /// Text that stands in an argument of the trace.
     pub(crate) fn argument(&self, text: &str) -> String {
-        self.machine(text)
+        let text = self.machine(text);
+        match self.kinds.contains(&Kind::Long) && text.chars().count() > 72 {
+            true => text.chars().take(24).chain(['…']).collect(),
+            false => text,
+        }
     }
 
     /// What a program printed. `canon` has seen its trace.
@@ -82,7 +89,7 @@ impl Redact {
                 Kind::Sizes => SIZES.replace_all(&text, digits).into_owned(),
                 Kind::Addresses => ADDRESSES.replace_all(&text, "0x_").into_owned(),
                 Kind::Numbers => NUMBERS.replace_all(&text, "_").into_owned(),
-                Kind::Hostname | Kind::Kernel | Kind::Ids | Kind::Tmp => text,
+                Kind::Hostname | Kind::Kernel | Kind::Ids | Kind::Tmp | Kind::Long => text,
             };
         }
         text
