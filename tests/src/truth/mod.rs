@@ -10,6 +10,7 @@
 //! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
 
 mod expected;
+mod same;
 mod watched;
 
 use std::collections::{HashMap, VecDeque};
@@ -36,7 +37,7 @@ pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
             continue;
         };
         let list = lists.entry(record.host_pid).or_default();
-        if let Err(says) = consume(record, list) {
+        if let Err(says) = hold(record, list) {
             wrong.push(format!(
                 "record {}: {} {}: {says}",
                 record.seq,
@@ -44,27 +45,13 @@ pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
                 record.outcome
             ));
         }
-        if record.call == "execve" && record.outcome.is_success() {
-            // From here on the process is another program, whose requests are its own.
-            list.clear();
-        }
     }
     for pid in our_processes(first.pid, syscalls) {
         let list = lists.remove(&pid).unwrap_or_default();
-        // Whoever shut the last door behind itself could only announce what it was about to do.
-        let announced = |call: &Syscall| call.name == "execve" && is_open(events, pid);
-        let unseen = list.iter().filter(|call| must_be_recorded(call) && !announced(call));
+        let unseen = list.iter().filter(|call| must_be_recorded(call));
         wrong.extend(unseen.map(|call| format!("process {pid}: no record of {}", call.text())));
     }
     wrong
-}
-
-/// Whether the last record of a process is an execve of which nobody knows what came of it.
-fn is_open(events: &[Event], pid: i32) -> bool {
-    let own = |event: &&Event| matches!(event, Event::Request(record) if record.host_pid == pid);
-    let last = events.iter().rfind(own);
-    matches!(last, Some(Event::Request(record)) if record.call == "execve"
-        && matches!(record.outcome, Outcome::Pending(())))
 }
 
 fn by_process(syscalls: &[Syscall]) -> HashMap<i32, VecDeque<Syscall>> {
@@ -93,17 +80,46 @@ fn our_processes(first: i32, syscalls: &[Syscall]) -> Vec<i32> {
 }
 
 /// Takes the system calls of one record off the list of its process.
-fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
-    let expected = match &record.outcome {
+fn hold(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    let became_another = match &record.outcome {
         // The kernel was never asked: there must be nothing, and that is seen at the end.
-        Outcome::Refused(_) | Outcome::Pending(()) => return Ok(()),
-        _ => expected(record),
+        Outcome::Refused(_) => return Ok(()),
+        Outcome::Pending(()) => announced(record, list)?,
+        Outcome::Errno(_) | Outcome::Result(_) => {
+            consume(record, list)?;
+            record.outcome.is_success()
+        }
     };
-    for expectation in expected {
+    if record.call == "execve" && became_another {
+        // From here on the process is another program, whose requests are its own.
+        list.clear();
+    }
+    Ok(())
+}
+
+fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    for expectation in expected(record) {
         let call = next(&expectation, list)?;
         expectation.check(&call)?;
     }
     Ok(())
+}
+
+/// Whoever becomes another program with the last door shut behind itself, or becomes itself anew, can
+/// only announce it. It must then do so, and nothing else; unless it is killed before. Whether it did.
+fn announced(record: &Record, list: &mut VecDeque<Syscall>) -> Result<bool, String> {
+    if !matches!(record.call.as_ref(), "execve" | "execveat") {
+        return Ok(false);
+    }
+    for expectation in expected(record) {
+        match next(&expectation, list) {
+            Ok(call) if call.number().is_none() => return Ok(false),
+            Ok(call) => expectation.arguments(&call)?,
+            Err(_) if list.is_empty() => return Ok(false),
+            Err(says) => return Err(says),
+        }
+    }
+    Ok(true)
 }
 
 /// The next call that the record can be about: what needs no record and has another name is passed.
@@ -138,10 +154,12 @@ fn must_be_recorded(call: &Syscall) -> bool {
         "creat" => is_of_the_kernel(argument(0)),
         // Who has the terminal, and which one it is; what comes of a call that somebody else answers.
         "ioctl" => match argument(1) {
-            "TIOCSCTTY" | "TIOCSPGRP" | "SECCOMP_IOCTL_NOTIF_ADDFD" => true,
+            "TIOCSCTTY" | "TIOCSPGRP" | "SIOCSIFFLAGS" | "SECCOMP_IOCTL_NOTIF_ADDFD" => true,
             "SECCOMP_IOCTL_NOTIF_SEND" => !argument(2).contains("FLAG_CONTINUE"),
             _ => false,
         },
+        // Locks keep others away; descriptors have flags besides.
+        "fcntl" => argument(1).starts_with("F_SETLK") || argument(1).starts_with("F_OFD_SETLK"),
         // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
         "pidfd_open" => false,
         name => WATCHED.contains(&name),
@@ -153,6 +171,7 @@ fn only_looks(call: &Syscall) -> bool {
     let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
     match call.name.as_str() {
         "prctl" => argument(0).starts_with("PR_GET") || argument(0) == "PR_CAPBSET_READ",
+        "keyctl" => argument(0) == "KEYCTL_DESCRIBE",
         "waitid" => argument(3).contains("WNOWAIT"),
         "prlimit64" => argument(2) == "NULL",
         "seccomp" => argument(0).starts_with("SECCOMP_GET"),
