@@ -9,6 +9,7 @@ use tests::conformance::{self, Bench};
 use tests::faults::{VERBS, Verb};
 use tests::places::{Place, has_program};
 use tests::running::Run;
+use tests::truth::Making;
 use tests::{strace, suite, truth};
 
 /// Each lie, and what the check must say of it.
@@ -38,10 +39,13 @@ fn main() -> ExitCode {
             Some(missing) => suite::skipped(name(&case), missing),
         }));
         let without_parents = |verb: &Verb| !matches!(verb.name, "create" | "start");
-        trials.extend(VERBS.into_iter().filter(without_parents).map(|verb| {
-            let name = format!("truth/{}/runtime-{}", place.name(), verb.name);
+        let verbs = VERBS.into_iter().filter(without_parents);
+        let plain = verbs.map(|verb| (verb.name, verb, None));
+        let rich = truth::RICH.map(|(name, making)| (name, VERBS[0], Some(making)));
+        trials.extend(plain.chain(rich).map(|(name, verb, making)| {
+            let name = format!("truth/{}/runtime-{name}", place.name());
             match strace.or(conformance::runtimes::OURS.lacks(place)) {
-                None => suite::test(name, move || verb_is_true(verb, place)),
+                None => suite::test(name, move || verb_is_true(verb, making, place)),
                 Some(missing) => suite::skipped(name, missing),
             }
         }));
@@ -67,17 +71,22 @@ fn is_true(case: Case, place: Place) {
 
 /// A command on a container. What `create` makes outlives it, and with it strace; what `start` sets
 /// going is no child of its.
-fn verb_is_true(verb: Verb, place: Place) {
+fn verb_is_true(verb: Verb, making: Option<Making>, place: Place) {
     let bench = Bench::new(conformance::runtimes::OURS, place).expect("a bench can be made");
-    let result = disagreements_of(verb, &bench);
+    let result = disagreements_of(verb, making, &bench);
     let failures = bench.end(Ok(()));
     assert!(failures.is_empty(), "{failures:?}");
     let wrong = result.expect("the command can be run under strace");
     assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
 }
 
-fn disagreements_of(verb: Verb, bench: &Bench) -> anyhow::Result<Vec<String>> {
-    verb.prepare(bench, &verb.config(bench))?;
+fn disagreements_of(
+    verb: Verb,
+    making: Option<Making>,
+    bench: &Bench,
+) -> anyhow::Result<Vec<String>> {
+    let config = making.map_or_else(|| Ok(verb.config(bench)), |making| making(bench))?;
+    verb.prepare(bench, &config)?;
     let (trace, seen) = (bench.path("trace"), bench.path("strace"));
     let filter = format!("trace={}", truth::strace_filter());
     let under = STRACE.into_iter().chain(["-e", &filter, "-o"]);

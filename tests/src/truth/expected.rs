@@ -18,6 +18,14 @@ pub(super) struct Expected<'a> {
 }
 
 impl Expected<'_> {
+    /// What is written goes to what was opened for it.
+    pub(super) fn writes_to(mut self, opened: &Syscall) -> Self {
+        if let (["write"], Some(number)) = (self.names, opened.number()) {
+            self.args.push((0, Arg::Number(number)));
+        }
+        self
+    }
+
     pub(super) fn is_meant(&self, call: &Syscall) -> bool {
         !self.searched || self.arguments(call).is_ok()
     }
@@ -56,6 +64,9 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
         }]
     };
     match record.call.as_ref() {
+        "write" if matches!(record.primitive.as_ref(), "write_own_proc" | "write_sysctl") => {
+            written_beneath(record)
+        }
         "write" => written(record, &["openat"], true),
         "creat" => written(record, &["openat"], true),
         "fork" => one(&["clone", "fork", "vfork"], &[]),
@@ -110,6 +121,7 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
             let outcome = Some(&record.outcome);
             vec![Expected { names: &["ioctl"], args: args(&[0, 1, 2]), outcome, searched: true }]
         }
+        "openat" => opened_in(record),
         "openat2" => one(&["openat2"], &[0, 1, 2]),
         "fcntl" => locked(record),
         "bind" | "connect" => vec![spoken_to(record)],
@@ -188,6 +200,39 @@ fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<E
 }
 
 const DONE: &Outcome = &Outcome::Result(Arg::Number(0));
+
+/// The same by way of an open `/proc`, with nothing mounted on the way.
+fn written_beneath(record: &Record) -> Vec<Expected<'_>> {
+    let path = match &record.args[0] {
+        Arg::Path(path) => path.strip_prefix("/proc/").unwrap_or(path).to_string(),
+        other => other.to_string(),
+    };
+    let resolve = Arg::Word("RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS|RESOLVE_BENEATH".into());
+    let args = vec![(1, Arg::Path(path)), (2, field("resolve", resolve))];
+    let opening = Expected { names: &["openat2"], args, outcome: None, searched: true };
+    match record.outcome.errno() {
+        Some("ENOENT" | "EACCES" | "EXDEV") => Vec::new(),
+        _ => {
+            let args = vec![(1, record.args[1].clone())];
+            let outcome = Some(&record.outcome);
+            vec![opening, Expected { names: &["write"], args, outcome, searched: true }]
+        }
+    }
+}
+
+/// A file in an open directory: what is written into it is not in the record. Of one that cannot be
+/// copied it may be the old one that cannot be opened.
+fn opened_in(record: &Record) -> Vec<Expected<'_>> {
+    const SOME_FD: &Outcome = &Outcome::Result(Arg::List(Vec::new()));
+    let all = || record.args.iter().cloned().enumerate().collect();
+    let name = || vec![(1, record.args[1].clone())];
+    let (args, outcome) = match &record.outcome {
+        Outcome::Result(Arg::Fd(_)) => (all(), Some(&record.outcome)),
+        Outcome::Result(_) => (all(), Some(SOME_FD)),
+        _ => (name(), None),
+    };
+    vec![Expected { names: &["openat"], args, outcome, searched: true }]
+}
 
 /// To lock a file is to open it first, and to lock what was opened then.
 fn locked(record: &Record) -> Vec<Expected<'_>> {

@@ -10,6 +10,7 @@
 //! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
 
 mod expected;
+mod rich;
 mod same;
 mod watched;
 
@@ -19,6 +20,7 @@ use trace::{Event, Outcome, Record};
 
 use crate::strace::Syscall;
 use expected::{Expected, expected};
+pub use rich::{Making, RICH};
 pub use watched::{WATCHED, strace_filter};
 
 /// Everything in which the trace and the kernel do not agree; empty when the log is true.
@@ -98,9 +100,14 @@ fn hold(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
 }
 
 fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
-    for expectation in expected(record) {
+    let mut last: Option<Syscall> = None;
+    for mut expectation in expected(record) {
+        if let Some(opened) = &last {
+            expectation = expectation.writes_to(opened);
+        }
         let call = next(&expectation, list)?;
         expectation.check(&call)?;
+        last = Some(call);
     }
     Ok(())
 }
@@ -148,9 +155,12 @@ fn must_be_recorded(call: &Syscall) -> bool {
     let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
     match call.name.as_str() {
         _ if only_looks(call) => false,
-        "openat" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "openat" => {
+            let beneath = argument(0) != "AT_FDCWD";
+            writes(argument(2)) && (beneath || is_of_the_kernel(argument(1)))
+        }
         "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
-        "openat2" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "openat2" => writes(argument(2)),
         "creat" => is_of_the_kernel(argument(0)),
         // Who has the terminal, and which one it is; what comes of a call that somebody else answers.
         "ioctl" => match argument(1) {

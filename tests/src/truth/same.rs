@@ -103,8 +103,10 @@ fn unquoted(seen: &str) -> Option<Vec<u8>> {
 
 fn same_flags(seen: &str, claimed: &str) -> bool {
     let set = |text: &str| {
-        // O_RDONLY is no bit: it is there when no other way to open is.
-        let names = text.split('|').filter(|name| *name != "O_RDONLY");
+        // O_RDONLY is no bit: it is there when no other way to open is. A file may always be large on
+        // 64 bits, and some libraries say so.
+        let no_bit = ["O_RDONLY", "O_LARGEFILE"];
+        let names = text.split('|').filter(|name| !no_bit.contains(name));
         let mut names: Vec<String> = names.flat_map(|name| spelt_out(text, name)).collect();
         names.sort();
         names
@@ -112,8 +114,12 @@ fn same_flags(seen: &str, claimed: &str) -> bool {
     set(seen) == set(claimed)
 }
 
-/// Rights of Landlock that this strace does not know stand there as one number.
+/// Names that stand for several bits, and bits that this strace does not know by name.
 fn spelt_out(all: &str, name: &str) -> Vec<String> {
+    // All that says how access times are kept.
+    if name == "MOUNT_ATTR__ATIME" {
+        return ["MOUNT_ATTR_NOATIME", "MOUNT_ATTR_STRICTATIME", "0x40"].map(String::from).to_vec();
+    }
     let hex = name.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
     match hex {
         Some(bits) if all.contains("LANDLOCK_ACCESS_FS_") => {
