@@ -13,7 +13,7 @@ use tests::truth::Making;
 use tests::{strace, suite, truth};
 
 /// Each lie, and what the check must say of it.
-const LIES: [(&str, &str); 9] = [
+const LIES: [(&str, &str); 13] = [
     ("honest", ""),
     ("wrong-argument", "the kernel saw chroot(\"/\")"),
     ("wrong-result", "the kernel answered chroot(\"/nowhere\") = -1 ENOENT"),
@@ -23,6 +23,10 @@ const LIES: [(&str, &str); 9] = [
     ("no-record", "no record of chroot(\"/\")"),
     ("no-record-of-write", "/proc/self/oom_score_adj"),
     ("no-record-of-process", "clone"),
+    ("no-lock", "the kernel saw no such call"),
+    ("wrong-socket", "the kernel saw connect("),
+    ("no-record-of-socket", "no record of bind("),
+    ("wrong-file", "the kernel saw no such call"),
 ];
 
 /// All processes, with the numbers that they have out here, and texts as long as they are.

@@ -5,8 +5,8 @@
 //! have its system calls, with the same arguments and the same result, and every watched system call
 //! must have its record.
 //!
-//! Where the check is blind: writes to the kernel's files are recognised by an absolute path below
-//! `/proc` or `/sys`; of a message between two processes only its length is compared; the environment
+//! Where the check is blind: a write that nobody tells of is recognised by where its file was opened, by
+//! an absolute path below `/proc` or `/sys` or beneath an open directory; of a message between two processes only its length is compared; the environment
 //! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
 
 mod expected;
@@ -196,4 +196,80 @@ fn writes(flags: &str) -> bool {
 
 fn is_of_the_kernel(path: &str) -> bool {
     path.starts_with("\"/proc/") || path.starts_with("\"/sys/")
+}
+
+#[cfg(test)]
+mod tests {
+    use trace::{Arg, Outcome, Record};
+
+    use super::{disagreements, must_be_recorded};
+    use crate::strace::{Syscall, parse};
+    use trace::Event;
+
+    fn record(call: &'static str, args: Vec<Arg>, outcome: Outcome) -> Record {
+        Record {
+            seq: 1,
+            role: "parent".into(),
+            pid: 12,
+            host_pid: 12,
+            step: Vec::new(),
+            call: call.into(),
+            primitive: call.into(),
+            args,
+            outcome,
+            micros: 0,
+            why: "see".into(),
+            source: "x".into(),
+            cleans_up: false,
+        }
+    }
+
+    fn begun_anew(fd: i32) -> Record {
+        let word = |text: &str| Arg::Word(text.into());
+        let flags = word("AT_EMPTY_PATH");
+        let args =
+            vec![Arg::Fd(fd), Arg::Text(String::new()), word("argv"), word("environ"), flags];
+        record("execveat", args, Outcome::Pending(()))
+    }
+
+    const ANEW: &str = "12 execve(\"./x\", [\"./x\"], 0x1) = 0\n\
+        12 execveat(3, \"\", [\"./x\"], 0x1, AT_EMPTY_PATH) = 0\n\
+        12 chroot(\"/\") = 0\n";
+
+    #[test]
+    fn who_becomes_itself_anew_is_still_looked_at() {
+        let seen = parse(ANEW);
+        let entered =
+            record("chroot", vec![Arg::Path("/".into())], Outcome::Result(Arg::Number(0)));
+        let events = [Event::Request(begun_anew(3)), Event::Request(entered)];
+        assert_eq!(disagreements(&events, &seen), Vec::<String>::new());
+        let wrong = disagreements(&events[..1], &seen);
+        assert!(wrong.iter().any(|line| line.contains("no record of chroot")), "{wrong:?}");
+    }
+
+    #[test]
+    fn who_becomes_another_than_it_said_is_caught() {
+        let wrong = disagreements(&[Event::Request(begun_anew(4))], &parse(ANEW));
+        assert!(wrong.iter().any(|line| line.contains("the kernel saw execveat(3")), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_is_written_beneath_an_open_directory_needs_a_record() {
+        let call = |text: &str| -> Syscall { parse(&format!("12 {text}\n")).remove(0) };
+        for text in [
+            "openat(4, \"file\", O_WRONLY|O_CREAT, 0644) = 5",
+            "openat2(4, \"sys/x\", {flags=O_WRONLY, resolve=0}, 24) = 5",
+            "fcntl(4, F_SETLK, {l_type=F_WRLCK}) = 0",
+        ] {
+            assert!(must_be_recorded(&call(text)), "{text}");
+        }
+        for text in [
+            "openat(AT_FDCWD, \"file\", O_WRONLY|O_CREAT, 0644) = 5",
+            "openat(4, \"file\", O_RDONLY) = 5",
+            "fcntl(4, F_GETLK, {l_type=F_WRLCK}) = 0",
+            "keyctl(KEYCTL_DESCRIBE, 1, 0x1, 4096) = 48",
+        ] {
+            assert!(!must_be_recorded(&call(text)), "{text}");
+        }
+    }
 }
