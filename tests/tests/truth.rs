@@ -1,6 +1,7 @@
 //! Is the log of every program exactly what the kernel saw?
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use tests::catalogue::{Case, cases};
@@ -8,10 +9,11 @@ use tests::conformance::{self, Bench};
 use tests::faults::{VERBS, Verb};
 use tests::places::{Place, has_program};
 use tests::running::Run;
+use tests::truth::Making;
 use tests::{strace, suite, truth};
 
 /// Each lie, and what the check must say of it.
-const LIES: [(&str, &str); 9] = [
+const LIES: [(&str, &str); 13] = [
     ("honest", ""),
     ("wrong-argument", "the kernel saw chroot(\"/\")"),
     ("wrong-result", "the kernel answered chroot(\"/nowhere\") = -1 ENOENT"),
@@ -21,6 +23,10 @@ const LIES: [(&str, &str); 9] = [
     ("no-record", "no record of chroot(\"/\")"),
     ("no-record-of-write", "/proc/self/oom_score_adj"),
     ("no-record-of-process", "clone"),
+    ("no-lock", "the kernel saw no such call"),
+    ("wrong-socket", "the kernel saw connect("),
+    ("no-record-of-socket", "no record of bind("),
+    ("wrong-file", "the kernel saw no such call"),
 ];
 
 /// All processes, with the numbers that they have out here, and texts as long as they are.
@@ -37,10 +43,13 @@ fn main() -> ExitCode {
             Some(missing) => suite::skipped(name(&case), missing),
         }));
         let without_parents = |verb: &Verb| !matches!(verb.name, "create" | "start");
-        trials.extend(VERBS.into_iter().filter(without_parents).map(|verb| {
-            let name = format!("truth/{}/runtime-{}", place.name(), verb.name);
+        let verbs = VERBS.into_iter().filter(without_parents);
+        let plain = verbs.map(|verb| (verb.name, verb, None));
+        let rich = truth::RICH.map(|(name, making)| (name, VERBS[0], Some(making)));
+        trials.extend(plain.chain(rich).map(|(name, verb, making)| {
+            let name = format!("truth/{}/runtime-{name}", place.name());
             match strace.or(conformance::runtimes::OURS.lacks(place)) {
-                None => suite::test(name, move || verb_is_true(verb, place)),
+                None => suite::test(name, move || verb_is_true(verb, making, place)),
                 Some(missing) => suite::skipped(name, missing),
             }
         }));
@@ -66,24 +75,37 @@ fn is_true(case: Case, place: Place) {
 
 /// A command on a container. What `create` makes outlives it, and with it strace; what `start` sets
 /// going is no child of its.
-fn verb_is_true(verb: Verb, place: Place) {
+fn verb_is_true(verb: Verb, making: Option<Making>, place: Place) {
     let bench = Bench::new(conformance::runtimes::OURS, place).expect("a bench can be made");
-    let result = disagreements_of(verb, &bench);
+    let result = disagreements_of(verb, making, &bench);
     let failures = bench.end(Ok(()));
     assert!(failures.is_empty(), "{failures:?}");
     let wrong = result.expect("the command can be run under strace");
     assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
 }
 
-fn disagreements_of(verb: Verb, bench: &Bench) -> anyhow::Result<Vec<String>> {
-    verb.prepare(bench, &verb.config(bench))?;
+fn disagreements_of(
+    verb: Verb,
+    making: Option<Making>,
+    bench: &Bench,
+) -> anyhow::Result<Vec<String>> {
+    let config = making.map_or_else(|| Ok(verb.config(bench)), |making| making(bench))?;
+    verb.prepare(bench, &config)?;
     let (trace, seen) = (bench.path("trace"), bench.path("strace"));
     let filter = format!("trace={}", truth::strace_filter());
     let under = STRACE.into_iter().chain(["-e", &filter, "-o"]);
     let seen_path = seen.to_string_lossy().into_owned();
-    let under: Vec<&str> = under.chain([seen_path.as_str()]).collect();
+    // Only root can read what stands in the memory of a process that is not dumpable; strace gives
+    // its rights up in the child alone.
+    let other = bench.place().is_other_user();
+    let user: &[&str] = if other { &["-u", "nobody"] } else { &[] };
+    let under: Vec<&str> = under.chain([seen_path.as_str()]).chain(user.iter().copied()).collect();
     let window = ["--trace", "json", "--trace-file", &trace.to_string_lossy()].map(str::to_string);
-    bench.finish(bench.ready_under(&under, &verb.words(&window, bench.id())))?.good()?;
+    let mut command = bench.ready_under(&under, &verb.words(&window, bench.id()));
+    if other {
+        command.uid(0).gid(0);
+    }
+    bench.finish(command)?.good()?;
     let events = trace::json::parse_all(&fs::read_to_string(trace)?).map_err(anyhow::Error::msg)?;
     Ok(truth::disagreements(&events, &strace::parse(&fs::read_to_string(seen)?)))
 }

@@ -34,7 +34,7 @@ pub fn copy_file_at(
     mode: u32,
     why: &'static str,
 ) -> Result<()> {
-    let shown = Word("O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC");
+    let shown = Word("O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC");
     perform(call!("openat" as "copy_file_at", to, name, shown, octal(mode)), why, || {
         let itself = OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // A named pipe in its place must not hold us up.

@@ -124,7 +124,7 @@ pub fn personality(persona: Persona, why: &'static str) -> Result<()> {
 /// - since: Linux 2.3.20
 #[track_caller]
 pub fn prctl_set_dumpable(dumpable: bool, why: &'static str) -> Result<()> {
-    let value = u32::from(dumpable);
+    let value = Word(if dumpable { "SUID_DUMP_USER" } else { "SUID_DUMP_DISABLE" });
     let call = call!("prctl" as "prctl_set_dumpable", Word("PR_SET_DUMPABLE"), value);
     perform(call, why, || nix::sys::prctl::set_dumpable(dumpable))
 }

@@ -1,9 +1,14 @@
 //! A program whose log lies, to see that the truth check notices.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use primitives::{Errno, Form, Result, Status, WindowArgs, call, perform, step};
+use primitives::{Errno, Form, Result, Status, WindowArgs, Word, call, perform, step};
 
 /// Makes one request and writes down another.
 #[derive(Parser)]
@@ -35,6 +40,14 @@ enum How {
     NoRecordOfWrite,
     /// A process is made past the gate
     NoRecordOfProcess,
+    /// The record says that a file was locked, and it was only opened
+    NoLock,
+    /// The record names another socket than was asked for
+    WrongSocket,
+    /// A socket gets its name past the gate
+    NoRecordOfSocket,
+    /// The right file is opened, and the text goes into another one
+    WrongFile,
 }
 
 fn main() -> ExitCode {
@@ -57,10 +70,9 @@ fn lie(how: How) -> Result<Status> {
             told.or(Ok(()))
         }
         How::WrongText => {
-            let file = std::path::Path::new("/proc/self/oom_score_adj");
+            let file = Path::new("/proc/self/oom_score_adj");
             perform(call!("write", file, "7"), "pretend", || {
-                std::fs::write(file, "0")
-                    .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or_default()))
+                std::fs::write(file, "0").map_err(errno_of)
             })
         }
         How::NoCall => perform(call!("chroot", "/"), "pretend", || Ok::<(), Errno>(())),
@@ -76,14 +88,50 @@ fn lie(how: How) -> Result<Status> {
             let _ = std::process::Command::new("true").status();
             chroot_as("/", "/")
         }
+        How::NoLock | How::WrongSocket | How::NoRecordOfSocket | How::WrongFile => {
+            lie_of_files(how)
+        }
     })?;
     Ok(Status::Exited(0))
+}
+
+fn lie_of_files(how: How) -> Result<()> {
+    match how {
+        How::NoLock => {
+            let lock =
+                call!("fcntl" as "lock_file", Path::new("lock"), Word("F_SETLK"), Word("F_WRLCK"));
+            let open = || File::create("lock").map(OwnedFd::from).map_err(errno_of);
+            perform(lock, "pretend", open).map(drop)
+        }
+        How::WrongSocket => {
+            let connect = call!("connect" as "connect_unix", Path::new("nowhere"));
+            let told = perform(connect, "pretend", || {
+                UnixStream::connect("elsewhere").map(OwnedFd::from).map_err(errno_of)
+            });
+            told.map(drop).or(Ok(()))
+        }
+        How::WrongFile => {
+            let file = Path::new("/proc/self/oom_score_adj");
+            perform(call!("write", file, "0"), "pretend", || {
+                let _right = File::options().write(true).open(file).map_err(errno_of)?;
+                let mut wrong = File::create("wrong").map_err(errno_of)?;
+                wrong.write_all(b"0").map_err(errno_of)
+            })
+        }
+        _ => {
+            let _ = UnixListener::bind("socket");
+            chroot_as("/", "/")
+        }
+    }
+}
+
+fn errno_of(error: io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
 }
 
 /// Asks for `real` and writes down `told`.
 fn chroot_as(told: &'static str, real: &'static str) -> Result<()> {
     perform(call!("chroot", told), "see whether anybody notices", || {
-        std::os::unix::fs::chroot(real)
-            .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or_default()))
+        std::os::unix::fs::chroot(real).map_err(errno_of)
     })
 }

@@ -1,8 +1,9 @@
 //! What must the kernel have seen, if a record is true?
 
-use primitives::{Capabilities, LandlockAccess};
+use primitives::Capabilities;
 use trace::{Arg, Outcome, Record};
 
+use super::same::{has, same};
 use super::watched::WATCHED;
 use crate::strace::Syscall;
 
@@ -17,6 +18,14 @@ pub(super) struct Expected<'a> {
 }
 
 impl Expected<'_> {
+    /// What is written goes to what was opened for it.
+    pub(super) fn writes_to(mut self, opened: &Syscall) -> Self {
+        if let (["write"], Some(number)) = (self.names, opened.number()) {
+            self.args.push((0, Arg::Number(number)));
+        }
+        self
+    }
+
     pub(super) fn is_meant(&self, call: &Syscall) -> bool {
         !self.searched || self.arguments(call).is_ok()
     }
@@ -32,7 +41,7 @@ impl Expected<'_> {
         }
     }
 
-    fn arguments(&self, call: &Syscall) -> Result<(), String> {
+    pub(super) fn arguments(&self, call: &Syscall) -> Result<(), String> {
         for (place, claimed) in &self.args {
             let seen = call.args.get(*place).map(String::as_str).unwrap_or("nothing");
             if !same(claimed, seen) {
@@ -55,6 +64,9 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
         }]
     };
     match record.call.as_ref() {
+        "write" if matches!(record.primitive.as_ref(), "write_own_proc" | "write_sysctl") => {
+            written_beneath(record)
+        }
         "write" => written(record, &["openat"], true),
         "creat" => written(record, &["openat"], true),
         "fork" => one(&["clone", "fork", "vfork"], &[]),
@@ -97,11 +109,29 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
             let outcome = Some(&record.outcome);
             vec![Expected { names: &["ioctl"], args, outcome, searched: false }]
         }
+        // Through any socket; the device keeps the flags that it has.
+        "ioctl" if record.primitive == "set_link_up" => {
+            let claimed = [("ifr_name", &record.args[1]), ("ifr_flags", &record.args[2])];
+            let claimed = claimed.map(|(name, value)| (name.to_string(), value.clone()));
+            let args = vec![(1, record.args[0].clone()), (2, Arg::Fields(claimed.to_vec()))];
+            let outcome = Some(&record.outcome);
+            vec![Expected { names: &["ioctl"], args, outcome, searched: true }]
+        }
         "ioctl" => {
             let outcome = Some(&record.outcome);
             vec![Expected { names: &["ioctl"], args: args(&[0, 1, 2]), outcome, searched: true }]
         }
+        "openat" => opened_in(record),
         "openat2" => one(&["openat2"], &[0, 1, 2]),
+        "fcntl" => locked(record),
+        "bind" | "connect" => vec![spoken_to(record)],
+        // The relay sleeps and wakes as often as there is something to pass on: one of its sleeps is on
+        // what the record names.
+        "poll" => {
+            let watched = |fd: &Arg| matches!(fd, Arg::Fd(_)).then(|| (0, field("fd", fd.clone())));
+            let args = record.args.iter().filter_map(watched).collect();
+            vec![Expected { names: &["poll"], args, outcome: None, searched: true }]
+        }
         "mkdtemp" => {
             let made = match &record.outcome {
                 Outcome::Result(path) => vec![(0, path.clone())],
@@ -115,6 +145,13 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
         "unlink" => one(&["unlink"], &[0]),
         "close_range" => one(&["close_range"], &[0, 1, 2]),
         "execve" => one(&["execve"], &[0, 1]),
+        // With the arguments that the program has itself.
+        "execveat" => vec![Expected {
+            names: &["execveat"],
+            args: [0, 1, 4].map(|place| (place, record.args[place].clone())).to_vec(),
+            outcome: Some(&record.outcome),
+            searched: false,
+        }],
         "capset" => vec![Expected {
             names: &["capset"],
             args: vec![(0, record.args[0].clone()), (1, sets(&record.args[1]))],
@@ -160,6 +197,89 @@ fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<E
         _ if record.call == "creat" && record.args[1] == Arg::Text(String::new()) => vec![opening],
         _ => vec![opening, writing],
     }
+}
+
+const DONE: &Outcome = &Outcome::Result(Arg::Number(0));
+
+/// The same by way of an open `/proc`, with nothing mounted on the way.
+fn written_beneath(record: &Record) -> Vec<Expected<'_>> {
+    let path = match &record.args[0] {
+        Arg::Path(path) => path.strip_prefix("/proc/").unwrap_or(path).to_string(),
+        other => other.to_string(),
+    };
+    let resolve = Arg::Word("RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS|RESOLVE_BENEATH".into());
+    let args = vec![(1, Arg::Path(path)), (2, field("resolve", resolve))];
+    let opening = Expected { names: &["openat2"], args, outcome: None, searched: true };
+    match record.outcome.errno() {
+        Some("ENOENT" | "EACCES" | "EXDEV") => Vec::new(),
+        _ => {
+            let args = vec![(1, record.args[1].clone())];
+            let outcome = Some(&record.outcome);
+            vec![opening, Expected { names: &["write"], args, outcome, searched: true }]
+        }
+    }
+}
+
+/// A file in an open directory: what is written into it is not in the record. Of one that cannot be
+/// copied it may be the old one that cannot be opened.
+fn opened_in(record: &Record) -> Vec<Expected<'_>> {
+    const SOME_FD: &Outcome = &Outcome::Result(Arg::List(Vec::new()));
+    let all = || record.args.iter().cloned().enumerate().collect();
+    let name = || vec![(1, record.args[1].clone())];
+    let (args, outcome) = match &record.outcome {
+        Outcome::Result(Arg::Fd(_)) => (all(), Some(&record.outcome)),
+        Outcome::Result(_) => (all(), Some(SOME_FD)),
+        _ => (name(), None),
+    };
+    vec![Expected { names: &["openat"], args, outcome, searched: true }]
+}
+
+/// To lock a file is to open it first, and to lock what was opened then.
+fn locked(record: &Record) -> Vec<Expected<'_>> {
+    let path = vec![(1, record.args[0].clone())];
+    let opening = Expected { names: &["openat"], args: path, outcome: None, searched: true };
+    let mut args = vec![(1, record.args[1].clone()), (2, field("l_type", record.args[2].clone()))];
+    match &record.outcome {
+        Outcome::Errno(errno) if errno == "EAGAIN" => {
+            let outcome = Some(&record.outcome);
+            let locking = Expected { names: &["fcntl"], args, outcome, searched: true };
+            vec![opening, locking]
+        }
+        Outcome::Errno(_) => vec![Expected { outcome: Some(&record.outcome), ..opening }],
+        // The descriptor that it gives is the one that is locked.
+        Outcome::Result(fd) => {
+            args.push((0, fd.clone()));
+            let locking = Expected { names: &["fcntl"], args, outcome: Some(DONE), searched: true };
+            vec![Expected { outcome: Some(&record.outcome), ..opening }, locking]
+        }
+        Outcome::Refused(_) | Outcome::Pending(()) => Vec::new(),
+    }
+}
+
+/// A socket by its name: in an open directory, which the kernel is told by way of `/proc`, or by a path.
+fn spoken_to(record: &Record) -> Expected<'_> {
+    let names: &[&str] = if record.call == "bind" { &["bind"] } else { &["connect"] };
+    let path = match record.args.as_slice() {
+        [Arg::Fd(directory), Arg::Path(name)] => {
+            Arg::Path(format!("/proc/self/fd/{directory}/{name}"))
+        }
+        [path, ..] => path.clone(),
+        [] => Arg::Word("a path".into()),
+    };
+    let mut args = vec![(1, field("sun_path", path))];
+    let outcome = match &record.outcome {
+        // What comes of it is the socket.
+        Outcome::Result(fd @ Arg::Fd(_)) => {
+            args.push((0, fd.clone()));
+            DONE
+        }
+        other => other,
+    };
+    Expected { names, args, outcome: Some(outcome), searched: false }
+}
+
+fn field(name: &str, value: Arg) -> Arg {
+    Arg::Fields(vec![(name.to_string(), value)])
 }
 
 /// Sets of capabilities in strace's form, where each is a shifted bit.
@@ -245,146 +365,4 @@ fn waited(fields: &[(String, Arg)], siginfo: &str) -> bool {
         }
         _ => false,
     })
-}
-
-/// Whether a structure in strace's form has this field with this value.
-fn has(structure: &str, field: &str, value: &str) -> bool {
-    // What the kernel has written into the structure follows after an arrow.
-    let asked = structure.split(" => ").next().unwrap_or(structure);
-    // Where strace has put a call together that another process interrupted, blanks are left over.
-    let inside = asked.trim().trim_start_matches(['[', '{']).trim_end_matches(['}', ']']);
-    inside.split(", ").any(|part| {
-        let Some((name, seen)) = part.split_once('=') else {
-            return false;
-        };
-        // strace may add a translation in a comment, as for numbers of processes.
-        let seen = seen.split(" /*").next().unwrap_or(seen).trim_end_matches('}');
-        name == field && same_flags(seen, value)
-    })
-}
-
-/// Whether a claimed value is what strace shows.
-fn same(claimed: &Arg, seen: &str) -> bool {
-    match claimed {
-        Arg::Pid(number) | Arg::Fd(number) => seen.split(' ').next() == Some(&number.to_string()),
-        Arg::Number(number) => seen == number.to_string(),
-        // The environment is not spelt out in a record.
-        Arg::Word(word) if word == "environ" => true,
-        Arg::Word(word) if word == "~0U" => seen == u32::MAX.to_string(),
-        Arg::Word(word) => same_flags(seen, word),
-        Arg::Fields(fields) => fields.iter().all(|(name, value)| match value {
-            Arg::Word(word) => has(seen, name, word),
-            Arg::Fd(number) => has(seen, name, &number.to_string()),
-            Arg::Number(number) => has(seen, name, &number.to_string()),
-            _ => false,
-        }),
-        // A long text is cut in the record, and a very long one by strace too.
-        Arg::Cut { text, .. } if seen.ends_with("...") => {
-            let shown = Arg::Text(text.clone()).to_string();
-            seen.starts_with(shown.trim_end_matches('"'))
-        }
-        // One process in brackets; strace may add a translation in a comment.
-        Arg::List(items) if matches!(items.as_slice(), [Arg::Pid(_)]) => {
-            let seen = seen.trim_start_matches('[').trim_end_matches(']');
-            same(&items[0], seen)
-        }
-        text => {
-            seen == text.to_string()
-                || seen.starts_with(&format!("{text}..."))
-                || same_bytes(text, seen)
-        }
-    }
-}
-
-/// Whether a text is the same byte by byte: strace writes what is not ASCII in octal.
-fn same_bytes(claimed: &Arg, seen: &str) -> bool {
-    let Some(seen) = unquoted(seen) else {
-        return false;
-    };
-    match claimed {
-        Arg::Text(text) | Arg::Path(text) => seen == text.as_bytes(),
-        Arg::Bytes(bytes) => seen == *bytes,
-        Arg::Cut { text, bytes } => seen.len() == *bytes && seen.starts_with(text.as_bytes()),
-        _ => false,
-    }
-}
-
-/// The bytes that strace shows as a string in C.
-fn unquoted(seen: &str) -> Option<Vec<u8>> {
-    let mut rest = seen.strip_prefix('"')?.strip_suffix('"')?.bytes().peekable();
-    let mut bytes = Vec::new();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next()? {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'f' => 12,
-            b'v' => 11,
-            digit @ b'0'..=b'7' => {
-                let mut value = u32::from(digit - b'0');
-                for _ in 0..2 {
-                    let Some(next) = rest.next_if(|byte| (b'0'..=b'7').contains(byte)) else {
-                        break;
-                    };
-                    value = value * 8 + u32::from(next - b'0');
-                }
-                u8::try_from(value).ok()?
-            }
-            other => other,
-        });
-    }
-    Some(bytes)
-}
-
-fn same_flags(seen: &str, claimed: &str) -> bool {
-    let set = |text: &str| {
-        // O_RDONLY is no bit: it is there when no other way to open is.
-        let names = text.split('|').filter(|name| *name != "O_RDONLY");
-        let mut names: Vec<String> = names.flat_map(|name| spelt_out(text, name)).collect();
-        names.sort();
-        names
-    };
-    set(seen) == set(claimed)
-}
-
-/// Rights of Landlock that this strace does not know stand there as one number.
-fn spelt_out(all: &str, name: &str) -> Vec<String> {
-    let hex = name.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    match hex {
-        Some(bits) if all.contains("LANDLOCK_ACCESS_FS_") => {
-            let rights = LandlockAccess::from_bits_truncate(bits);
-            rights.iter_names().map(|(name, _)| name.to_string()).collect()
-        }
-        _ => vec![name.to_string()],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use trace::Arg;
-
-    use super::{has, same, unquoted};
-
-    #[test]
-    fn text_is_compared_byte_by_byte() {
-        let seen = r#""a\0\13\n\303\251\\b""#;
-        assert_eq!(unquoted(seen).unwrap(), b"a\0\x0b\n\xc3\xa9\\b");
-        assert!(same(&Arg::Text("\u{e9}".into()), r#""\303\251""#));
-        assert!(!same(&Arg::Text("\u{e8}".into()), r#""\303\251""#));
-        assert!(same(&Arg::Cut { text: "ab".into(), bytes: 4 }, r#""abcd""#));
-        assert!(!same(&Arg::Cut { text: "ab".into(), bytes: 5 }, r#""abcd""#));
-    }
-
-    #[test]
-    fn the_last_field_is_found_also_in_a_call_that_was_interrupted() {
-        for arrow in [" => ", "  => "] {
-            let seen = format!("{{flags=CLONE_PIDFD, cgroup=3}}{arrow}{{pidfd=[4]}}");
-            assert!(has(&seen, "cgroup", "3"), "{seen}");
-            assert!(!has(&seen, "cgroup", "4"), "{seen}");
-        }
-    }
 }

@@ -5,11 +5,13 @@
 //! have its system calls, with the same arguments and the same result, and every watched system call
 //! must have its record.
 //!
-//! Where the check is blind: writes to the kernel's files are recognised by an absolute path below
-//! `/proc` or `/sys`; of a message between two processes only its length is compared; the environment
+//! Where the check is blind: a write that nobody tells of is recognised by where its file was opened, by
+//! an absolute path below `/proc` or `/sys` or beneath an open directory; of a message between two processes only its length is compared; the environment
 //! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
 
 mod expected;
+mod rich;
+mod same;
 mod watched;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,6 +20,7 @@ use trace::{Event, Outcome, Record};
 
 use crate::strace::Syscall;
 use expected::{Expected, expected};
+pub use rich::{Making, RICH};
 pub use watched::{WATCHED, strace_filter};
 
 /// Everything in which the trace and the kernel do not agree; empty when the log is true.
@@ -36,7 +39,7 @@ pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
             continue;
         };
         let list = lists.entry(record.host_pid).or_default();
-        if let Err(says) = consume(record, list) {
+        if let Err(says) = hold(record, list) {
             wrong.push(format!(
                 "record {}: {} {}: {says}",
                 record.seq,
@@ -44,27 +47,13 @@ pub fn disagreements(events: &[Event], syscalls: &[Syscall]) -> Vec<String> {
                 record.outcome
             ));
         }
-        if record.call == "execve" && record.outcome.is_success() {
-            // From here on the process is another program, whose requests are its own.
-            list.clear();
-        }
     }
     for pid in our_processes(first.pid, syscalls) {
         let list = lists.remove(&pid).unwrap_or_default();
-        // Whoever shut the last door behind itself could only announce what it was about to do.
-        let announced = |call: &Syscall| call.name == "execve" && is_open(events, pid);
-        let unseen = list.iter().filter(|call| must_be_recorded(call) && !announced(call));
+        let unseen = list.iter().filter(|call| must_be_recorded(call));
         wrong.extend(unseen.map(|call| format!("process {pid}: no record of {}", call.text())));
     }
     wrong
-}
-
-/// Whether the last record of a process is an execve of which nobody knows what came of it.
-fn is_open(events: &[Event], pid: i32) -> bool {
-    let own = |event: &&Event| matches!(event, Event::Request(record) if record.host_pid == pid);
-    let last = events.iter().rfind(own);
-    matches!(last, Some(Event::Request(record)) if record.call == "execve"
-        && matches!(record.outcome, Outcome::Pending(())))
 }
 
 fn by_process(syscalls: &[Syscall]) -> HashMap<i32, VecDeque<Syscall>> {
@@ -93,17 +82,51 @@ fn our_processes(first: i32, syscalls: &[Syscall]) -> Vec<i32> {
 }
 
 /// Takes the system calls of one record off the list of its process.
-fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
-    let expected = match &record.outcome {
+fn hold(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    let became_another = match &record.outcome {
         // The kernel was never asked: there must be nothing, and that is seen at the end.
-        Outcome::Refused(_) | Outcome::Pending(()) => return Ok(()),
-        _ => expected(record),
+        Outcome::Refused(_) => return Ok(()),
+        Outcome::Pending(()) => announced(record, list)?,
+        Outcome::Errno(_) | Outcome::Result(_) => {
+            consume(record, list)?;
+            record.outcome.is_success()
+        }
     };
-    for expectation in expected {
-        let call = next(&expectation, list)?;
-        expectation.check(&call)?;
+    if record.call == "execve" && became_another {
+        // From here on the process is another program, whose requests are its own.
+        list.clear();
     }
     Ok(())
+}
+
+fn consume(record: &Record, list: &mut VecDeque<Syscall>) -> Result<(), String> {
+    let mut last: Option<Syscall> = None;
+    for mut expectation in expected(record) {
+        if let Some(opened) = &last {
+            expectation = expectation.writes_to(opened);
+        }
+        let call = next(&expectation, list)?;
+        expectation.check(&call)?;
+        last = Some(call);
+    }
+    Ok(())
+}
+
+/// Whoever becomes another program with the last door shut behind itself, or becomes itself anew, can
+/// only announce it. It must then do so, and nothing else; unless it is killed before. Whether it did.
+fn announced(record: &Record, list: &mut VecDeque<Syscall>) -> Result<bool, String> {
+    if !matches!(record.call.as_ref(), "execve" | "execveat") {
+        return Ok(false);
+    }
+    for expectation in expected(record) {
+        match next(&expectation, list) {
+            Ok(call) if call.number().is_none() => return Ok(false),
+            Ok(call) => expectation.arguments(&call)?,
+            Err(_) if list.is_empty() => return Ok(false),
+            Err(says) => return Err(says),
+        }
+    }
+    Ok(true)
 }
 
 /// The next call that the record can be about: what needs no record and has another name is passed.
@@ -132,16 +155,21 @@ fn must_be_recorded(call: &Syscall) -> bool {
     let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
     match call.name.as_str() {
         _ if only_looks(call) => false,
-        "openat" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "openat" => {
+            let beneath = argument(0) != "AT_FDCWD";
+            writes(argument(2)) && (beneath || is_of_the_kernel(argument(1)))
+        }
         "open" => writes(argument(1)) && is_of_the_kernel(argument(0)),
-        "openat2" => writes(argument(2)) && is_of_the_kernel(argument(1)),
+        "openat2" => writes(argument(2)),
         "creat" => is_of_the_kernel(argument(0)),
         // Who has the terminal, and which one it is; what comes of a call that somebody else answers.
         "ioctl" => match argument(1) {
-            "TIOCSCTTY" | "TIOCSPGRP" | "SECCOMP_IOCTL_NOTIF_ADDFD" => true,
+            "TIOCSCTTY" | "TIOCSPGRP" | "SIOCSIFFLAGS" | "SECCOMP_IOCTL_NOTIF_ADDFD" => true,
             "SECCOMP_IOCTL_NOTIF_SEND" => !argument(2).contains("FLAG_CONTINUE"),
             _ => false,
         },
+        // Locks keep others away; descriptors have flags besides.
+        "fcntl" => argument(1).starts_with("F_SETLK") || argument(1).starts_with("F_OFD_SETLK"),
         // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.
         "pidfd_open" => false,
         name => WATCHED.contains(&name),
@@ -153,6 +181,7 @@ fn only_looks(call: &Syscall) -> bool {
     let argument = |index: usize| call.args.get(index).map(String::as_str).unwrap_or("");
     match call.name.as_str() {
         "prctl" => argument(0).starts_with("PR_GET") || argument(0) == "PR_CAPBSET_READ",
+        "keyctl" => argument(0) == "KEYCTL_DESCRIBE",
         "waitid" => argument(3).contains("WNOWAIT"),
         "prlimit64" => argument(2) == "NULL",
         "seccomp" => argument(0).starts_with("SECCOMP_GET"),
@@ -167,4 +196,80 @@ fn writes(flags: &str) -> bool {
 
 fn is_of_the_kernel(path: &str) -> bool {
     path.starts_with("\"/proc/") || path.starts_with("\"/sys/")
+}
+
+#[cfg(test)]
+mod tests {
+    use trace::{Arg, Outcome, Record};
+
+    use super::{disagreements, must_be_recorded};
+    use crate::strace::{Syscall, parse};
+    use trace::Event;
+
+    fn record(call: &'static str, args: Vec<Arg>, outcome: Outcome) -> Record {
+        Record {
+            seq: 1,
+            role: "parent".into(),
+            pid: 12,
+            host_pid: 12,
+            step: Vec::new(),
+            call: call.into(),
+            primitive: call.into(),
+            args,
+            outcome,
+            micros: 0,
+            why: "see".into(),
+            source: "x".into(),
+            cleans_up: false,
+        }
+    }
+
+    fn begun_anew(fd: i32) -> Record {
+        let word = |text: &str| Arg::Word(text.into());
+        let flags = word("AT_EMPTY_PATH");
+        let args =
+            vec![Arg::Fd(fd), Arg::Text(String::new()), word("argv"), word("environ"), flags];
+        record("execveat", args, Outcome::Pending(()))
+    }
+
+    const ANEW: &str = "12 execve(\"./x\", [\"./x\"], 0x1) = 0\n\
+        12 execveat(3, \"\", [\"./x\"], 0x1, AT_EMPTY_PATH) = 0\n\
+        12 chroot(\"/\") = 0\n";
+
+    #[test]
+    fn who_becomes_itself_anew_is_still_looked_at() {
+        let seen = parse(ANEW);
+        let entered =
+            record("chroot", vec![Arg::Path("/".into())], Outcome::Result(Arg::Number(0)));
+        let events = [Event::Request(begun_anew(3)), Event::Request(entered)];
+        assert_eq!(disagreements(&events, &seen), Vec::<String>::new());
+        let wrong = disagreements(&events[..1], &seen);
+        assert!(wrong.iter().any(|line| line.contains("no record of chroot")), "{wrong:?}");
+    }
+
+    #[test]
+    fn who_becomes_another_than_it_said_is_caught() {
+        let wrong = disagreements(&[Event::Request(begun_anew(4))], &parse(ANEW));
+        assert!(wrong.iter().any(|line| line.contains("the kernel saw execveat(3")), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_is_written_beneath_an_open_directory_needs_a_record() {
+        let call = |text: &str| -> Syscall { parse(&format!("12 {text}\n")).remove(0) };
+        for text in [
+            "openat(4, \"file\", O_WRONLY|O_CREAT, 0644) = 5",
+            "openat2(4, \"sys/x\", {flags=O_WRONLY, resolve=0}, 24) = 5",
+            "fcntl(4, F_SETLK, {l_type=F_WRLCK}) = 0",
+        ] {
+            assert!(must_be_recorded(&call(text)), "{text}");
+        }
+        for text in [
+            "openat(AT_FDCWD, \"file\", O_WRONLY|O_CREAT, 0644) = 5",
+            "openat(4, \"file\", O_RDONLY) = 5",
+            "fcntl(4, F_GETLK, {l_type=F_WRLCK}) = 0",
+            "keyctl(KEYCTL_DESCRIBE, 1, 0x1, 4096) = 48",
+        ] {
+            assert!(!must_be_recorded(&call(text)), "{text}");
+        }
+    }
 }

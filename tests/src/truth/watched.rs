@@ -66,6 +66,7 @@ pub const WATCHED: &[&str] = &[
     "sched_setattr",
     "sched_setaffinity",
     "ioprio_set",
+    "set_mempolicy",
     // names in file systems
     "mkdir",
     "mkdirat",
@@ -105,6 +106,9 @@ pub const WATCHED: &[&str] = &[
     "dup3",
     "reboot",
     "sethostid",
+    // who talks to whom
+    "bind",
+    "connect",
 ];
 
 /// What strace must be told to show: the watched calls, and those that records are made of besides.
@@ -122,6 +126,8 @@ pub fn strace_filter() -> String {
         "ioctl",
         "rt_sigprocmask",
         "rt_sigtimedwait",
+        "fcntl",
+        "poll",
     ];
     let names: Vec<&str> = WATCHED.iter().copied().chain(others).collect();
     // strace has calls of other architectures under the same names; it may not know all of these.
