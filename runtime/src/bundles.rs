@@ -48,7 +48,9 @@ fn read_file(file: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn read_at_most(from: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
+    // Of most configurations this is all, so that nothing is read in small pieces.
+    const USUAL: usize = 32 << 10;
+    let mut text = Vec::with_capacity(USUAL);
     let read = from.take(LARGEST + 1).read_to_end(&mut text)?;
     if read as u64 > LARGEST {
         return Err(std::io::Error::other("more than 16 MiB, which is no configuration"));

@@ -51,6 +51,7 @@ mod send;
 mod shared;
 mod signals;
 mod spawn;
+mod spent;
 mod successor;
 mod timestamp;
 mod tty;
@@ -150,6 +151,7 @@ pub use seccomp::{
 pub use send::send_bytes;
 pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
+pub use spent::{Spent, spent_by_children};
 pub use timestamp::now;
 pub use tty::{
     WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,
@@ -161,4 +163,4 @@ pub use untrusted::{
 };
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;
-pub use window::{Form, WindowArgs, open as watch};
+pub use window::{Form, WindowArgs, may_be_watched, open as watch};

@@ -112,13 +112,12 @@ impl Line {
 
     /// The next message, with its bytes; `None` when the other end is closed.
     pub(crate) fn hear(&self) -> std::result::Result<Option<(Message, usize)>, Errno> {
-        let mut buffer = vec![0; LARGEST];
-        let length = window::receive(self.0.as_fd(), &mut buffer)?;
-        if length == 0 {
+        let packet = window::receive(self.0.as_fd(), LARGEST)?;
+        if packet.is_empty() {
             return Ok(None);
         }
-        let message = serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::EBADMSG)?;
-        Ok(Some((message, length)))
+        let message = serde_json::from_slice(&packet).map_err(|_| Errno::EBADMSG)?;
+        Ok(Some((message, packet.len())))
     }
 
     /// Sends a descriptor; how many bytes went with it.

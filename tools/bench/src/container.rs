@@ -98,8 +98,15 @@ fn remove_what_crun_leaves(name: &str) {
     }
 }
 
-/// A bundle with a root file system that has one program.
+/// A bundle for `/bin/true`.
 fn bundle() -> Result<TempDir> {
+    let folder = root_file_system()?;
+    config(folder.path())?;
+    Ok(folder)
+}
+
+/// A folder with a root file system that has one program.
+pub(crate) fn root_file_system() -> Result<TempDir> {
     let folder = TempDir::with_prefix("porthole-bench-")?;
     let root = folder.path().join("rootfs");
     for directory in ["bin", "dev", "proc", "sys", "tmp"] {
@@ -109,10 +116,9 @@ fn bundle() -> Result<TempDir> {
     let busybox = busybox.into_iter().find(|path| path.exists());
     let busybox = busybox.context("no busybox to run in the container (Debian: busybox-static)")?;
     fs::copy(busybox, root.join("bin/busybox"))?;
-    for name in ["true", "sh"] {
+    for name in ["true", "sh", "sleep"] {
         symlink("busybox", root.join("bin").join(name))?;
     }
-    config(folder.path())?;
     Ok(folder)
 }
 
@@ -129,7 +135,7 @@ fn config(bundle: &Path) -> Result<()> {
 }
 
 /// `limit.c`, compiled as it says.
-fn compile(folder: &Path) -> Result<String> {
+pub(crate) fn compile(folder: &Path) -> Result<String> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("limit.c");
     let binary = folder.join("limit");
     let status =

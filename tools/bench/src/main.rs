@@ -6,6 +6,8 @@
 mod container;
 mod gate;
 mod programs;
+mod runtime;
+mod timer;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,11 @@ enum What {
         #[arg(long, default_value_t = 40)]
         rounds: usize,
     },
+    /// Our runtime beside others' and the least that a container can cost: milliseconds, memory. As root
+    Runtime(runtime::Wanted),
+    /// Run commands that come on standard input, and print what they cost (used by `runtime`)
+    #[command(hide = true)]
+    Timer,
     /// Make requests in one way and print how many nanoseconds one took (used by `gate`)
     #[command(hide = true)]
     Loop {
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         What::Gate { rounds } => gate::compare(rounds),
         What::Programs { rounds } => programs::compare(rounds),
         What::Container { rounds } => container::compare(rounds),
+        What::Runtime(wanted) => runtime::compare(&wanted),
+        What::Timer => timer::serve(),
         What::Loop { way } => gate::run(way),
     };
     match result {

@@ -21,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::getpid;
 use trace::{Event, Fate, Outcome, Record, StepNote, Words};
 
-pub use args::{Form, WindowArgs};
+pub use args::{Form, WindowArgs, may_be_watched};
 
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};

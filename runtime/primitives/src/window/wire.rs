@@ -91,9 +91,8 @@ pub(crate) fn ask(wire: BorrowedFd<'_>, message: &Message) -> Result<Answer, Err
         None,
     )?;
     drop(theirs);
-    let mut buffer = [0; 256];
-    let length = receive(mine.as_fd(), &mut buffer)?;
-    Ok(serde_json::from_slice(&buffer[..length]).unwrap_or(Answer::Abort))
+    let packet = receive(mine.as_fd(), 256)?;
+    Ok(serde_json::from_slice(&packet).unwrap_or(Answer::Abort))
 }
 
 /// Answers a question. The one who asked may be dead by now, which is no concern of ours.
@@ -134,15 +133,28 @@ pub(crate) fn next(wire: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arr
     Ok(Some(Arrived { message, sender, reply_to }))
 }
 
-/// Receives one packet, going on after a signal; 0 bytes when the other end is closed.
-pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+/// Receives one packet, of which `most` bytes are kept, going on after a signal; none when the other end
+/// is closed.
+///
+/// The room for it is not filled with zeros first: of 128 KiB the kernel would have to make each page
+/// for that, and a packet touches one.
+pub(crate) fn receive(socket: BorrowedFd<'_>, most: usize) -> Result<Vec<u8>, Errno> {
+    let mut packet: Vec<u8> = Vec::with_capacity(most);
     loop {
         signals::sleep_until_readable(socket);
-        match nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
+        let room = packet.as_mut_ptr();
+        // SAFETY: the vector has room for `most` bytes, and nobody else knows of it.
+        let received = unsafe { libc::recv(socket.as_raw_fd(), room.cast(), most, 0) };
+        match Errno::result(received) {
             Err(Errno::EINTR) => signals::look(),
             // A reset says that the other end went without reading all; what it had sent is still here.
             Err(Errno::ECONNRESET) => {}
-            other => return other,
+            Err(errno) => return Err(errno),
+            Ok(length) => {
+                // SAFETY: the kernel has just written so many bytes, which are at most `most`.
+                unsafe { packet.set_len(length.unsigned_abs()) };
+                return Ok(packet);
+            }
         }
     }
 }
