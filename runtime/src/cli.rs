@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use primitives::WindowArgs;
 
+use crate::later::Later;
+
 /// An OCI container runtime that can be watched.
 #[derive(Parser)]
 #[command(name = "runtime", version = VERSION, disable_version_flag = true)]
@@ -74,26 +76,14 @@ pub(crate) enum Rootless {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a container, which then waits to be started
-    Create(Box<Making>),
+    Create(Later<Making>),
     /// Let a container run that waits to be started
     Start {
         /// The container
         id: String,
     },
     /// Make a container, start it, and wait for its end
-    Run {
-        #[command(flatten)]
-        making: Box<Making>,
-        /// Leave it to itself when it runs
-        #[arg(short, long)]
-        detach: bool,
-        /// Do not delete it after its end
-        #[arg(long)]
-        keep: bool,
-        /// Do not take on its orphans (nothing is taken on here in any case)
-        #[arg(long)]
-        no_subreaper: bool,
-    },
+    Run(Later<Running>),
     /// Print the state of a container, as JSON
     State {
         /// The container
@@ -119,7 +109,7 @@ pub(crate) enum Command {
         id: String,
     },
     /// Run another program in a container
-    Exec(Box<Joining>),
+    Exec(Later<Joining>),
     /// Show all containers
     List {
         /// For people, or for programs
@@ -151,7 +141,7 @@ pub(crate) enum Command {
         id: String,
     },
     /// Change the limits of a container
-    Update(Box<Limits>),
+    Update(Later<Limits>),
     /// Print what a container uses, and when it runs out of memory, as JSON
     Events {
         /// Only once, and only what it uses
@@ -213,6 +203,22 @@ pub(crate) struct Making {
     pub(crate) no_new_keyring: bool,
     /// The container's name
     pub(crate) id: String,
+}
+
+/// What `run` has beside.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Running {
+    #[command(flatten)]
+    pub(crate) making: Making,
+    /// Leave it to itself when it runs
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// Do not delete it after its end
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Do not take on its orphans (nothing is taken on here in any case)
+    #[arg(long)]
+    no_subreaper: bool,
 }
 
 /// Whom a command tells about a new process, and what the process inherits.

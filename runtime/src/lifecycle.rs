@@ -6,7 +6,7 @@ use container::{Id, Options, Store, Wanted};
 use primitives::{Error, Result, Status};
 
 use crate::bundles::{self, Opened};
-use crate::cli::{Global, Making, Rootless};
+use crate::cli::{Global, Making, Rootless, Running};
 use crate::{global, log, terminals};
 
 /// `create`.
@@ -20,16 +20,17 @@ pub(crate) fn create(global: &Global, making: &Making) -> Result<Status> {
 }
 
 /// `run`.
-pub(crate) fn run(global: &Global, making: &Making, detach: bool, keep: bool) -> Result<Status> {
+pub(crate) fn run(global: &Global, running: &Running) -> Result<Status> {
+    let Running { making, detach, keep, .. } = running;
     let opened = bundles::open(&making.bundle)?;
     log::remarks(global, &opened.reading);
     let (process, socket) =
         (&opened.reading.plan.process, making.telling.console_socket.as_deref());
-    match detach {
+    match *detach {
         true => terminals::check_when_left(process, socket)?,
         false => terminals::check_when_attended(socket)?,
     }
-    container::run(&store(global), &wanted(global, making, &opened)?, detach, keep)
+    container::run(&store(global), &wanted(global, making, &opened)?, *detach, *keep)
 }
 
 fn wanted<'a>(global: &Global, making: &Making, opened: &'a Opened) -> Result<Wanted<'a>> {

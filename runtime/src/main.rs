@@ -8,6 +8,7 @@ mod cli;
 mod features;
 mod global;
 mod joining;
+mod later;
 mod lifecycle;
 mod listing;
 mod log;
@@ -41,7 +42,7 @@ fn carry_out(cli: &Cli) -> Result<Status> {
     match &cli.command {
         Command::Create(making) => lifecycle::create(global, making),
         Command::Start { id } => lifecycle::start(global, id),
-        Command::Run { making, detach, keep, .. } => lifecycle::run(global, making, *detach, *keep),
+        Command::Run(running) => lifecycle::run(global, running),
         Command::State { id } => lifecycle::state(global, id),
         Command::Kill { all, id, signal } => lifecycle::kill(global, id, signal, *all),
         Command::Delete { force, id } => lifecycle::delete(global, id, *force),
@@ -73,7 +74,7 @@ fn seal_at_once() {
 
 /// Whether a container could get hold of this program's file.
 fn enters_containers(command: &Command) -> bool {
-    matches!(command, Command::Create(_) | Command::Run { .. } | Command::Exec(_))
+    matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_))
 }
 
 fn show(bundle: &std::path::Path, format: PlanFormat) -> Result<Status> {

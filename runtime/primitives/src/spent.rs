@@ -21,11 +21,11 @@ pub fn spent_by_children() -> Spent {
         return Spent::default();
     };
     let time = |time: TimeVal| {
-        let micros = i64::from(time.tv_sec()) * 1_000_000 + i64::from(time.tv_usec());
+        let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
         Duration::from_micros(micros.unsigned_abs())
     };
     Spent {
         processor: time(usage.user_time()) + time(usage.system_time()),
-        peak: usage.max_rss().unsigned_abs().into(),
+        peak: usage.max_rss().unsigned_abs(),
     }
 }
