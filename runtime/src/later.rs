@@ -20,13 +20,18 @@ impl<T> Deref for Later<T> {
 
 impl<T: Args> Args for Later<T> {
     fn augment_args(command: Command) -> Command {
-        // A heading that somebody has begun before is not meant for these.
-        command.defer(|command| T::augment_args(command.next_help_heading(None)))
+        command.defer(describe::<T>)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        command.defer(|command| T::augment_args_for_update(command.next_help_heading(None)))
+        command.defer(describe::<T>)
     }
+}
+
+/// What is said of the command itself stays; and a heading that somebody has begun is not for these.
+fn describe<T: Args>(command: Command) -> Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    T::augment_args(command.next_help_heading(None)).about(about)
 }
 
 impl<T: Args> FromArgMatches for Later<T> {

@@ -108,7 +108,9 @@ fn with_the_window(command: Command, words: &[OsString]) -> Command {
         if !said(inner.get_name()) && !inner.get_all_aliases().any(said) {
             return inner;
         }
-        let inner = WindowArgs::augment_args(inner).mut_args(|arg| arg.global(false));
+        // They come with words of their own for what they are, which are not the command's.
+        let about = inner.get_about().cloned().unwrap_or_default();
+        let inner = WindowArgs::augment_args(inner).mut_args(|arg| arg.global(false)).about(about);
         with_the_window(inner, words)
     })
 }

@@ -91,6 +91,7 @@ fn configuration(bed: &Bed, enemy: Enemy) -> serde_json::Value {
 
 /// Runs it, and exchanges a path for a link to the canary, or back, at every so many stops.
 fn exchange(bed: &Bed, enemy: Enemy) -> (usize, Option<i32>) {
+    const ASKED: &[u8] = b"help) ";
     let (real, link) = (bed.root(enemy.path), bed.path("link"));
     let target = if real.is_dir() { bed.path("canary") } else { bed.path("canary/file") };
     symlink(target, &link).unwrap();
@@ -105,7 +106,8 @@ fn exchange(bed: &Bed, enemy: Enemy) -> (usize, Option<i32>) {
     let mut some = [0; 4096];
     while let Ok(length @ 1..) = questions.read(&mut some) {
         heard.extend_from_slice(&some[..length]);
-        if !heard.ends_with(b"help) ") {
+        // Not only at the end: the container's own program may say something behind it.
+        if !heard.windows(ASKED.len()).any(|part| part == ASKED) {
             continue;
         }
         heard.clear();
