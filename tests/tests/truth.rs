@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use tests::catalogue::{Case, cases};
 use tests::conformance::{self, Bench};
-use tests::faults::{VERBS, Verb};
 use tests::places::{Place, has_program};
 use tests::running::Run;
-use tests::truth::Making;
+use tests::truth::Row;
 use tests::{strace, suite, truth};
 
 /// Each lie, and what the check must say of it.
@@ -42,14 +41,10 @@ fn main() -> ExitCode {
             None => suite::test(name(&case), move || is_true(case, place)),
             Some(missing) => suite::skipped(name(&case), missing),
         }));
-        let without_parents = |verb: &Verb| !matches!(verb.name, "create" | "start");
-        let verbs = VERBS.into_iter().filter(without_parents);
-        let plain = verbs.map(|verb| (verb.name, verb, None));
-        let rich = truth::RICH.map(|(name, making)| (name, VERBS[0], Some(making)));
-        trials.extend(plain.chain(rich).map(|(name, verb, making)| {
-            let name = format!("truth/{}/runtime-{name}", place.name());
+        trials.extend(truth::rows(place).map(|row| {
+            let name = format!("truth/{}/runtime-{}", place.name(), row.name);
             match strace.or(conformance::runtimes::OURS.lacks(place)) {
-                None => suite::test(name, move || verb_is_true(verb, making, place)),
+                None => suite::test(name, move || command_is_true(row, place)),
                 Some(missing) => suite::skipped(name, missing),
             }
         }));
@@ -73,24 +68,18 @@ fn is_true(case: Case, place: Place) {
     assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
 }
 
-/// A command on a container. What `create` makes outlives it, and with it strace; what `start` sets
-/// going is no child of its.
-fn verb_is_true(verb: Verb, making: Option<Making>, place: Place) {
+/// A command on a container.
+fn command_is_true(row: Row, place: Place) {
     let bench = Bench::new(conformance::runtimes::OURS, place).expect("a bench can be made");
-    let result = disagreements_of(verb, making, &bench);
+    let result = disagreements_of(row, &bench);
     let failures = bench.end(Ok(()));
     assert!(failures.is_empty(), "{failures:?}");
     let wrong = result.expect("the command can be run under strace");
     assert!(wrong.is_empty(), "the trace and the kernel disagree:\n  {}", wrong.join("\n  "));
 }
 
-fn disagreements_of(
-    verb: Verb,
-    making: Option<Making>,
-    bench: &Bench,
-) -> anyhow::Result<Vec<String>> {
-    let config = making.map_or_else(|| Ok(verb.config(bench)), |making| making(bench))?;
-    verb.prepare(bench, &config)?;
+fn disagreements_of(row: Row, bench: &Bench) -> anyhow::Result<Vec<String>> {
+    row.verb.prepare(bench, &row.config(bench)?)?;
     let (trace, seen) = (bench.path("trace"), bench.path("strace"));
     let filter = format!("trace={}", truth::strace_filter());
     let under = STRACE.into_iter().chain(["-e", &filter, "-o"]);
@@ -101,7 +90,7 @@ fn disagreements_of(
     let user: &[&str] = if other { &["-u", "nobody"] } else { &[] };
     let under: Vec<&str> = under.chain([seen_path.as_str()]).chain(user.iter().copied()).collect();
     let window = ["--trace", "json", "--trace-file", &trace.to_string_lossy()].map(str::to_string);
-    let mut command = bench.ready_under(&under, &verb.words(&window, bench.id()));
+    let mut command = bench.ready_under(&under, &row.verb.words(&window, bench.id()));
     if other {
         command.uid(0).gid(0);
     }

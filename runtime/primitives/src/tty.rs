@@ -126,7 +126,7 @@ pub fn set_window_size(
 /// - ENOTTY: this is no terminal
 #[track_caller]
 pub fn clear_onlcr(terminal: BorrowedFd<'_>, why: &'static str) -> Result<()> {
-    let call = call!("ioctl" as "clear_onlcr", terminal, Word("TCSETS"), Word("-ONLCR"));
+    let call = call!("ioctl" as "clear_onlcr", terminal, Word("TCSETS2"), Word("-ONLCR"));
     perform(call, why, || {
         let mut modes = rustix::termios::tcgetattr(terminal).map_err(from_rustix)?;
         modes.output_modes -= OutputModes::ONLCR;

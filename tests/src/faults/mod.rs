@@ -20,4 +20,4 @@ mod verbs;
 pub use points::{Point, points};
 pub use tally::Tally;
 pub use trial::attempt;
-pub use verbs::{VERBS, Verb};
+pub use verbs::{Before, VERBS, Verb};

@@ -180,7 +180,8 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
 
 /// Opening a file and writing a value into it is one request to a person and two to the kernel.
 fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<Expected<'a>> {
-    let path = vec![(1, record.args[0].clone())];
+    // It may be read first, by another descriptor.
+    let path = vec![(1, record.args[0].clone()), (2, Arg::Word(FOR_WRITING.into()))];
     let opening = Expected { names: open, args: path, outcome: None, searched };
     let data = match &record.args[1] {
         Arg::Data(bytes) => vec![(2, Arg::Number(i64::try_from(*bytes).unwrap_or(i64::MAX)))],
@@ -198,6 +199,9 @@ fn written<'a>(record: &'a Record, open: &'a [&'a str], searched: bool) -> Vec<E
         _ => vec![opening, writing],
     }
 }
+
+/// Flags of an open by which something can be written, and whatever others.
+pub(super) const FOR_WRITING: &str = "O_WRONLY|...";
 
 const DONE: &Outcome = &Outcome::Result(Arg::Number(0));
 

@@ -11,6 +11,7 @@
 
 mod expected;
 mod rich;
+mod rows;
 mod same;
 mod watched;
 
@@ -20,7 +21,7 @@ use trace::{Event, Outcome, Record};
 
 use crate::strace::Syscall;
 use expected::{Expected, expected};
-pub use rich::{Making, RICH};
+pub use rows::{Row, rows};
 pub use watched::{WATCHED, strace_filter};
 
 /// Everything in which the trace and the kernel do not agree; empty when the log is true.

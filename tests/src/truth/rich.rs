@@ -9,15 +9,8 @@ use crate::conformance::Bench;
 use crate::places::Place;
 use crate::programs::program;
 
-/// What `run` is given besides the ordinary container.
-pub const RICH: [(&str, Making); 3] =
-    [("run-rich", rich), ("run-mapped", mapped), ("run-shared", shared)];
-
-/// Makes a configuration, and what it needs.
-pub type Making = fn(&Bench) -> Result<Value>;
-
 /// Everything that goes without a new user namespace; as a user, with the one that there must be.
-fn rich(bench: &Bench) -> Result<Value> {
+pub(super) fn rich(bench: &Bench) -> Result<Value> {
     let mut config = everything(bench)?;
     if bench.place() == Place::Root {
         for_root(bench, &mut config)?;
@@ -26,7 +19,7 @@ fn rich(bench: &Bench) -> Result<Value> {
 }
 
 /// The same in a user namespace with several ranges of ids.
-fn mapped(bench: &Bench) -> Result<Value> {
+pub(super) fn mapped(bench: &Bench) -> Result<Value> {
     let mut config = everything(bench)?;
     if bench.place() == Place::Root {
         let maps = json!([
@@ -43,7 +36,7 @@ fn mapped(bench: &Bench) -> Result<Value> {
 }
 
 /// A container that shares much with its host, and another root than most.
-fn shared(bench: &Bench) -> Result<Value> {
+pub(super) fn shared(bench: &Bench) -> Result<Value> {
     let mut config = bench.config();
     let shared = ["network", "ipc", "uts"];
     list(&mut config, "namespaces")?

@@ -31,6 +31,16 @@ pub(super) fn same(claimed: &Arg, seen: &str) -> bool {
         Arg::Word(word) if word == "~0U" => seen == u32::MAX.to_string(),
         Arg::Word(word) if word.starts_with("makedev(") => device(word) == device(seen),
         Arg::Word(word) if seen.starts_with("KEY_") => same_rights(seen, word),
+        // A request for a terminal's other end has flags that strace does not know by name.
+        Arg::Word(word) if word.starts_with("O_") && seen.starts_with("0x") => {
+            same_open_flags(seen, word)
+        }
+        Arg::Word(word) if word == "-ONLCR" => {
+            seen.contains("c_oflag=") && !seen.contains(&word[1..])
+        }
+        Arg::Word(word) if word == super::expected::FOR_WRITING => {
+            seen.split('|').any(|flag| flag == "O_WRONLY")
+        }
         Arg::Word(word) => same_flags(seen, word),
         Arg::Fields(fields) => fields.iter().all(|(name, value)| match value {
             Arg::Word(word) => has(seen, name, word),
@@ -130,6 +140,18 @@ fn spelt_out(all: &str, name: &str) -> Vec<String> {
     }
 }
 
+fn same_open_flags(seen: &str, claimed: &str) -> bool {
+    let bit = |name: &str| match name {
+        "O_RDWR" => Some(0x2_u64),
+        "O_NOCTTY" => Some(0x100),
+        "O_CLOEXEC" => Some(0x8_0000),
+        _ => None,
+    };
+    let bits = claimed.split('|').map(bit).try_fold(0, |all, bit| Some(all | bit?));
+    let seen = seen.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    bits.is_some() && bits == seen
+}
+
 /// A device's two numbers, which strace writes in hex.
 fn device(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.strip_prefix("makedev(")?.strip_suffix(')')?.split_once(", ")?;
@@ -168,6 +190,10 @@ mod tests {
         assert!(same(&word("0x1020008"), seen));
         assert!(!same(&word("0x1020000"), seen));
         assert!(same(&word("makedev(1, 10)"), "makedev(0x1, 0xa)"));
+        assert!(same(&word("O_RDWR|O_NOCTTY|O_CLOEXEC"), "0x80102"));
+        assert!(!same(&word("O_RDWR|O_CLOEXEC"), "0x80102"));
+        assert!(same(&word("-ONLCR"), "{c_iflag=ICRNL, c_oflag=NL0|OPOST, ...}"));
+        assert!(!same(&word("-ONLCR"), "{c_iflag=ICRNL, c_oflag=NL0|ONLCR|OPOST, ...}"));
         assert!(!same(&word("makedev(1, 10)"), "makedev(0x1, 0x10)"));
     }
 
