@@ -24,7 +24,7 @@ pub(crate) fn exec(global: &Global, joining: &Joining) -> Result<Status> {
     let telling = &joining.telling;
     match joining.detach {
         true => terminals::check_when_left(&plan.process, telling.console_socket.as_deref())?,
-        false => terminals::check_when_attended(telling.console_socket.as_deref())?,
+        false => terminals::check_when_attended(&plan.process, telling.console_socket.as_deref())?,
     }
     let wanted = Exec {
         process: &plan.process,

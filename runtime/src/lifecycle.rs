@@ -28,7 +28,7 @@ pub(crate) fn run(global: &Global, running: &Running) -> Result<Status> {
         (&opened.reading.plan.process, making.telling.console_socket.as_deref());
     match *detach {
         true => terminals::check_when_left(process, socket)?,
-        false => terminals::check_when_attended(socket)?,
+        false => terminals::check_when_attended(process, socket)?,
     }
     container::run(&store(global), &wanted(global, making, &opened)?, *detach, *keep)
 }

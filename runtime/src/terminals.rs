@@ -25,9 +25,19 @@ pub(crate) fn check_when_left(process: &Process, socket: Option<&Path>) -> Resul
 /// For a command that waits for the container's end.
 ///
 /// # Errors
-/// Somebody else shall take the terminal.
-pub(crate) fn check_when_attended(socket: Option<&Path>) -> Result<()> {
-    socket.map_or(Ok(()), |_| no_use())
+/// Somebody else shall take the terminal, or nobody can sit in front of it.
+pub(crate) fn check_when_attended(process: &Process, socket: Option<&Path>) -> Result<()> {
+    if socket.is_some() {
+        return no_use();
+    }
+    let has_one = (0..=2).any(primitives::is_terminal);
+    match process.terminal == Terminal::None || has_one {
+        true => Ok(()),
+        false => refused(
+            "the process wants a terminal, and this command has none to put it behind: set \
+             \"terminal\" to false in config.json, or use --detach and --console-socket",
+        ),
+    }
 }
 
 fn no_use() -> Result<()> {

@@ -7,7 +7,7 @@
 //! them does otherwise, [`differences`] lists it with the sentence that decides it, and everything
 //! else that differs fails.
 //!
-//! From here: [`cases`] is the list, [`bench`] is what a case works with, [`runtimes`] is whom it can
+//! From here: [`cases`] is the list, [`mod@bench`] is what a case works with, [`runtimes`] is whom it can
 //! be about, [`matrix`] is the table for the book.
 
 pub mod bench;

@@ -10,7 +10,7 @@
 //! - `delete --force` succeeds, twice, and nothing is left: no process, cgroup, mount, state;
 //! - the same name can be used again at once.
 //!
-//! [`points`] is where it can be done, [`trial`] is what is done there.
+//! [`mod@points`] is where it can be done, [`mod@trial`] is what is done there.
 
 pub mod points;
 pub mod tally;
