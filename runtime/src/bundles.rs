@@ -1,7 +1,7 @@
 //! How is a bundle opened?
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use bundle::{Complaints, Reading};
@@ -26,7 +26,14 @@ pub(crate) fn open(directory: &Path) -> Result<Opened> {
     // runc goes into the directory, so to it, too, a bundle is where its links lead.
     let bundle = directory.canonicalize().map_err(|error| unusable(directory, &error))?;
     let file = bundle.join("config.json");
-    let text = read_file(&file).map_err(|error| unusable(&file, &error))?;
+    let text = read_file(&file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::Unusable(format!(
+            "{}: there is no such file: write one with `runtime spec`, or say where the bundle is \
+             with --bundle",
+            file.display()
+        )),
+        _ => unusable(&file, &error),
+    })?;
     let reading = bundle::read(&text, &bundle);
     let reading = reading.map_err(|complaints| Error::Unusable(told(&file, &complaints)))?;
     Ok(Opened { reading, text })
