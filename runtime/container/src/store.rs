@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use bundle::Plan;
 use primitives::{
-    Error, Pid, Result, clean_up, create, create_durably, is_locked, lock_file, locked_by, mkdir,
-    open_path, rename, started_and_ended,
+    Errno, Error, Pid, Result, clean_up, create, create_durably, is_locked, lock_file, locked_by,
+    mkdir, open_path, rename, started_and_ended,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,13 +132,17 @@ impl Store {
         let path = self.root.join(id.as_str());
         let why = "remember what must be cleaned up";
         match mkdir(path.as_path(), 0o700, why) {
-            Err(error) if error.errno() == Some(primitives::Errno::ENOENT) => {
-                self.make_root()?;
-                mkdir(path.as_path(), 0o700, why)?;
-            }
-            Err(error) if error.errno() == Some(primitives::Errno::EEXIST) => {
-                return Err(Error::Unusable("container with given ID already exists".to_string()));
-            }
+            Err(Error::Request(refusal)) if !refusal.here => match refusal.errno {
+                Errno::ENOENT => {
+                    self.make_root()?;
+                    mkdir(path.as_path(), 0o700, why)?;
+                }
+                Errno::EEXIST => {
+                    let text = "container with given ID already exists";
+                    return Err(Error::Unusable(text.to_string()));
+                }
+                _ => return Err(Error::Request(refusal)),
+            },
             other => other?,
         }
         let mut folder = Folder { path, lock: None };
