@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tests::catalogue::{Case, cases};
 use tests::conformance::{self, Bench};
 use tests::places::{Place, has_program};
+use tests::pty::Terminal;
 use tests::running::Run;
 use tests::truth::Row;
 use tests::{strace, suite, truth};
@@ -94,6 +95,9 @@ fn disagreements_of(row: Row, bench: &Bench) -> anyhow::Result<Vec<String>> {
     if other {
         command.uid(0).gid(0);
     }
+    // A container that wants a terminal wants somebody to sit at it.
+    let keyboard = Terminal::default();
+    command.stdin(keyboard.end());
     bench.finish(command)?.good()?;
     let events = trace::json::parse_all(&fs::read_to_string(trace)?).map_err(anyhow::Error::msg)?;
     Ok(truth::disagreements(&events, &strace::parse(&fs::read_to_string(seen)?)))

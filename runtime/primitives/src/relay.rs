@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, read, write};
-use rustix::termios::{OptionalActions, OutputModes, Termios};
+use rustix::termios::{LocalModes, OptionalActions, OutputModes, Termios};
 use trace::Arg;
 
 use crate::args::{ToArg, Word};
@@ -38,7 +38,7 @@ pub fn raw_mode(why: &'static str) -> Result<Option<RawMode>> {
     let Ok(before) = rustix::termios::tcgetattr(&input) else {
         return Ok(None);
     };
-    let call = call!("ioctl" as "raw_mode", input.as_fd(), Word("TCSETS"), Word("raw"));
+    let call = call!("ioctl" as "raw_mode", input.as_fd(), Word("TCSETS2"), Word("-ICANON"));
     perform(call, why, || {
         let mut raw = before.clone();
         raw.make_raw();
@@ -52,7 +52,10 @@ pub fn raw_mode(why: &'static str) -> Result<Option<RawMode>> {
 impl Drop for RawMode {
     fn drop(&mut self) {
         let input = std::io::stdin();
-        let call = call!("ioctl" as "raw_mode", input.as_fd(), Word("TCSETS"), Word("as before"));
+        // What the reader would notice: lines are finished with Enter again.
+        let lines = self.before.local_modes.contains(LocalModes::ICANON);
+        let modes = Word(if lines { "+ICANON" } else { "-ICANON" });
+        let call = call!("ioctl" as "raw_mode", input.as_fd(), Word("TCSETS2"), modes);
         let _ = rescue(call, "leave the terminal as it was", || {
             rustix::termios::tcsetattr(&input, OptionalActions::Now, &self.before)
                 .map_err(from_rustix)

@@ -35,8 +35,10 @@ pub(super) fn same(claimed: &Arg, seen: &str) -> bool {
         Arg::Word(word) if word.starts_with("O_") && seen.starts_with("0x") => {
             same_open_flags(seen, word)
         }
-        Arg::Word(word) if word == "-ONLCR" => {
-            seen.contains("c_oflag=") && !seen.contains(&word[1..])
+        // A mode of a terminal that is taken away, or given back.
+        Arg::Word(word) if seen.starts_with("{c_iflag=") && word.starts_with(['-', '+']) => {
+            let (sign, mode) = word.split_at(1);
+            seen.split(['|', '=', ',']).any(|part| part == mode) == (sign == "+")
         }
         Arg::Word(word) if word == super::expected::FOR_WRITING => {
             seen.split('|').any(|flag| flag == "O_WRONLY")
