@@ -396,17 +396,11 @@ fn the_table_is_sorted_and_of_this_machine() {
     assert!(calls::numbers("no_such_call").is_none());
 }
 
-/// A measurement: `cargo test --release -p container of_compiling -- --ignored --nocapture`.
+/// The kernel goes through it at every call, and takes at most 4,096 instructions.
 #[test]
-#[ignore = "a measurement, which says nothing on a busy machine"]
-fn the_time_of_compiling() {
+fn the_filter_of_an_engine_is_small() {
     let seccomp = of_an_engine();
-    let mut best = std::time::Duration::MAX;
-    let mut length = 0;
-    for _ in 0..200 {
-        let start = std::time::Instant::now();
-        length = compile(&seccomp, INTEL).unwrap().len();
-        best = best.min(start.elapsed());
-    }
-    println!("{} names, {length} instructions, {best:?}", seccomp.rules[0].names.len());
+    let length = compile(&seccomp, INTEL).unwrap().len();
+    let names = seccomp.rules[0].names.len();
+    assert!(names > 300 && length < 1000, "{names} names, {length} instructions");
 }
