@@ -1,10 +1,11 @@
 //! Which containers are there?
 
+use container::Container;
+use primitives::{Result, Status};
+
 use crate::cli::{Global, TableFormat};
 use crate::lifecycle::store;
 use crate::users;
-use container::Container;
-use primitives::{Result, Status};
 
 /// `list`.
 pub(crate) fn list(global: &Global, format: TableFormat, quiet: bool) -> Result<Status> {

@@ -99,8 +99,11 @@ fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created>
             Ok(Created { folder, remembered, init, master })
         }
         Err(error) => {
-            // What went wrong first is what the reader must know.
-            let _ = delete::take_away(&folder, &remembered, wanted.plan);
+            // What went wrong first is the error; and what is left, that somebody knows of it.
+            if let Err(left) = delete::take_away(&folder, &remembered, Some(wanted.plan)) {
+                let id = &wanted.id;
+                primitives::say(&format!("note: something is left of {id}, delete it: {left}"));
+            }
             Err(error)
         }
     }

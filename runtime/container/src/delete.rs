@@ -27,18 +27,20 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<()> {
         stop_who_makes_it(&folder)?;
     }
     folder.lock()?;
-    let Ok(container) = store.find(id) else {
-        // It was killed before it could write anything down, and so before it had done anything.
+    if !folder.has_state() {
+        // Whoever made it was killed before it could write anything down, and so before it had done
+        // anything. A state that cannot be read is another matter: there may be processes behind it.
         return step_giving("forget the container", || folder.remove());
-    };
+    }
+    let container = store.find(id)?;
     refuse_to_delete(&container, force)?;
     let plan = container.plan().ok().filter(|_| container.remembered.more_to_come);
-    take_away_with(&folder, &container.remembered, plan.as_ref())
+    take_away(&folder, &container.remembered, plan.as_ref())
 }
 // ANCHOR_END: delete
 
 fn refuse_to_delete(container: &Container, force: bool) -> Result<()> {
-    let status = container.status();
+    let status = container.status_when_locked();
     match status {
         _ if force => Ok(()),
         // As in runc: what never ran may go without being asked twice.
@@ -71,19 +73,19 @@ fn stop_who_makes_it(folder: &Folder) -> Result<()> {
 /// For the one who has run it to its end. Somebody else may have deleted it meanwhile, or be about to.
 pub(crate) fn after_run(mut folder: Folder, remembered: &Remembered, plan: &Plan) -> Result<()> {
     match folder.lock_to_clean_up() {
-        Ok(()) => take_away_with(&folder, remembered, Some(plan)),
+        Ok(()) => take_away(&folder, remembered, Some(plan)),
         Err(_) if !folder.is_there() || folder.is_being_made() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// For whoever failed to make it: nothing of it stays.
-pub(crate) fn take_away(folder: &Folder, remembered: &Remembered, plan: &Plan) -> Result<()> {
-    take_away_with(folder, remembered, Some(plan))
-}
-
 // ANCHOR: take_away
-fn take_away_with(folder: &Folder, remembered: &Remembered, plan: Option<&Plan>) -> Result<()> {
+/// Also for whoever failed to make it: nothing of it stays.
+pub(crate) fn take_away(
+    folder: &Folder,
+    remembered: &Remembered,
+    plan: Option<&Plan>,
+) -> Result<()> {
     if let Some(init) = remembered.init.filter(Known::lives) {
         step_giving("end its first process", || end(init, &remembered.cgroups))?;
     }
@@ -116,5 +118,37 @@ fn run_poststop(remembered: &Remembered, plan: &Plan) {
     let told = state::for_hooks(id, Status::Stopped, 0, bundle, annotations);
     for error in hooks::run_all(Moment::Poststop, &plan.hooks.poststop, &told) {
         primitives::say(&format!("warning: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use primitives::{create_durably, mkdir};
+
+    use super::delete;
+    use crate::store::{Id, Store};
+
+    /// What a killed command has left of the container "c".
+    fn left(root: &std::path::Path, file: &str, content: &[u8]) {
+        let folder = root.join("c");
+        mkdir(folder.as_path(), 0o700, "have a container").unwrap();
+        create_durably(&folder.join(file), content, 0o600, "have something of it").unwrap();
+    }
+
+    #[test]
+    fn what_was_never_written_down_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        left(folder.path(), "lock", b"");
+        delete(&Store::at(folder.path()), &Id::new("c").unwrap(), true).unwrap();
+        assert!(!folder.path().join("c").exists());
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        left(folder.path(), "state.json", b"{");
+        let error = delete(&Store::at(folder.path()), &Id::new("c").unwrap(), true).unwrap_err();
+        assert!(error.to_string().contains("state.json"), "{error}");
+        assert!(folder.path().join("c/state.json").exists());
     }
 }

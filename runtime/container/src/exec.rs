@@ -65,7 +65,7 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
     let plan = container.plan()?;
     let inherited = process::inherited(wanted.preserve_fds)?;
     let ready = process::prepare(wanted.process, plan.seccomp.as_ref())?;
-    let cgroups = container.remembered.cgroups.below(&wanted.cgroups)?;
+    let cgroups = place(&container, known, wanted)?;
     let pidfd = step_giving("find its first process", || hold(known))?;
     let luggage = Luggage {
         wanted,
@@ -116,6 +116,15 @@ fn running(container: &Container, wanted: &Exec<'_>) -> Result<Known> {
             unusable("cannot exec in a paused container (use --ignore-paused to override)")
         }
         (_, Some(init)) => Ok(init),
+    }
+}
+
+/// The cgroups that were named, or those that the first process is in.
+fn place(container: &Container, known: Known, wanted: &Exec<'_>) -> Result<Cgroups> {
+    let cgroups = &container.remembered.cgroups;
+    match wanted.cgroups.is_empty() {
+        true => Ok(cgroups.beside(known.pid())),
+        false => cgroups.below(&wanted.cgroups),
     }
 }
 

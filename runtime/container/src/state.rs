@@ -39,12 +39,16 @@ impl Status {
 impl Container {
     /// In which state it is, by what the kernel says of its process.
     pub fn status(&self) -> Status {
-        let Some(init) = self.remembered.init else {
-            return match self.folder.is_being_made() {
-                true => Status::Creating,
-                false => Status::Stopped,
-            };
-        };
+        match self.remembered.init {
+            None if self.folder.is_being_made() => Status::Creating,
+            _ => self.status_when_locked(),
+        }
+    }
+
+    /// As [`Container::status`], for who has the lock: so nobody else is making it, and to ask for the
+    /// lock would give it up.
+    pub(crate) fn status_when_locked(&self) -> Status {
+        let Some(init) = self.remembered.init else { return Status::Stopped };
         if !init.lives() {
             return Status::Stopped;
         }

@@ -157,10 +157,7 @@ impl Store {
 
     fn make_root(&self) -> Result<()> {
         let missing: Vec<&Path> = self.root.ancestors().take_while(|path| !path.exists()).collect();
-        for path in missing.into_iter().rev() {
-            mkdir(path, 0o711, "have a place for the folders of containers")?;
-        }
-        Ok(())
+        missing.into_iter().rev().try_for_each(make_or_find)
     }
 
     /// The container of this name.
@@ -192,6 +189,14 @@ impl Store {
         let mut ids: Vec<Id> = ids.collect();
         ids.sort();
         ids.iter().filter_map(|id| self.find(id).ok()).collect()
+    }
+}
+
+/// Another command may be faster: after a boot engines start many containers at once.
+fn make_or_find(path: &Path) -> Result<()> {
+    match mkdir(path, 0o711, "have a place for the folders of containers") {
+        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::EEXIST => Ok(()),
+        other => other,
     }
 }
 
@@ -233,7 +238,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Who has the lock.
+    /// Who has the lock; not to be asked by who has it, as [`locked_by`] says.
     pub(crate) fn locked_by(&self) -> Option<Pid> {
         locked_by(&self.path.join(LOCK))
     }
@@ -301,12 +306,17 @@ impl Folder {
         self.path.join(DOOR).exists()
     }
 
+    /// Whether anything was written down about the container.
+    pub(crate) fn has_state(&self) -> bool {
+        self.path.join(STATE).symlink_metadata().is_ok()
+    }
+
     /// Whether it has not been removed.
     pub(crate) fn is_there(&self) -> bool {
         self.path.is_dir()
     }
 
-    /// Whether somebody is making it, or taking it away.
+    /// Whether somebody else is making it, or taking it away.
     pub(crate) fn is_being_made(&self) -> bool {
         self.locked_by().is_some()
     }
@@ -354,5 +364,19 @@ impl Container {
         let text = self.folder.config().map_err(|error| unusable(&error))?;
         let reading = bundle::read(&text, &self.remembered.bundle);
         reading.map(|reading| reading.plan).map_err(|complaints| unusable(&complaints))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::make_or_find;
+
+    #[test]
+    fn whoever_was_faster_has_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("run");
+        make_or_find(&root).unwrap();
+        make_or_find(&root).unwrap();
+        assert!(make_or_find(&folder.path().join("not/there")).is_err());
     }
 }

@@ -46,7 +46,10 @@ fn read(said: OwnedFd) -> Result<String> {
     const LARGEST: u64 = 16 << 20;
     let unusable = |error| Error::Unusable(format!("what the program has said: {error}"));
     let file = File::from(said);
-    let length = file.metadata().map_err(unusable)?.len().min(LARGEST);
+    let length = file.metadata().map_err(unusable)?.len();
+    if length > LARGEST {
+        return Err(Error::Unusable("the program has said more than 16 MiB".to_string()));
+    }
     let mut text = vec![0; usize::try_from(length).unwrap_or(0)];
     file.read_exact_at(&mut text, 0).map_err(unusable)?;
     Ok(String::from_utf8_lossy(&text).into_owned())

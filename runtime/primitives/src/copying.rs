@@ -47,11 +47,12 @@ pub fn copy_file_at(
         let write = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | itself;
         let mode = Mode::from_raw_mode(mode);
         let new = rustix::fs::openat(to, name, write, mode).map_err(from_rustix)?;
-        pour(File::from(old), File::from(new)).map_err(errno_of)
+        pour(&File::from(old), &File::from(new)).map_err(errno_of)
     })
 }
 
-fn pour(mut from: File, mut to: File) -> std::io::Result<()> {
+/// Writes all that is in one file into another.
+pub(crate) fn pour(mut from: &File, mut to: &File) -> std::io::Result<()> {
     let mut some = vec![0; 1 << 16];
     loop {
         match from.read(&mut some)? {

@@ -59,7 +59,9 @@ pub(crate) fn lock(path: &Path, begins: bool) -> std::result::Result<OwnedFd, Er
     Ok(file)
 }
 
-/// Which process has locked a file; none when nobody has, or there is no such file.
+/// Which other process has locked a file; none when nobody has, or there is no such file.
+///
+/// Not to be asked by who has the lock: closing any descriptor of the file gives it up (fcntl(2)).
 pub fn locked_by(path: &Path) -> Option<Pid> {
     let file = File::open(path).ok()?;
     let mut lock = whole(libc::F_WRLCK);

@@ -60,7 +60,7 @@ impl Child {
 }
 
 /// A descriptor that came over the line, or none when something else came.
-struct Received(Option<OwnedFd>);
+pub(crate) struct Received(pub(crate) Option<OwnedFd>);
 
 impl Shown for Received {
     fn shown(&self) -> Arg {

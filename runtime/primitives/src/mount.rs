@@ -10,7 +10,7 @@ use crate::args::{Word, fields, flags, or_null};
 use crate::call;
 use crate::error::Result;
 use crate::gate::perform;
-use crate::process::{c_string, from_rustix};
+use crate::process::from_rustix;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
@@ -270,35 +270,29 @@ pub fn mount_setattr(
     recursive: Recursive,
     why: &'static str,
 ) -> Result<()> {
-    let (number, name) = match recursive {
-        Recursive::No => (libc::AT_EMPTY_PATH, Word("AT_EMPTY_PATH")),
-        Recursive::Yes => {
-            (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, Word("AT_EMPTY_PATH|AT_RECURSIVE"))
-        }
-    };
     let shown = fields([("attr_set", flags(&set))]);
-    perform(call!("mount_setattr", mount, "", name, shown), why, || {
-        let empty = c_string("".as_ref())?;
-        let attr = libc::mount_attr {
-            attr_set: u64::from(set.bits()),
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: 0,
-        };
-        let (fd, size) = (mount.as_raw_fd(), size_of::<libc::mount_attr>());
-        // SAFETY: the string ends with a zero byte, and both it and `attr` live until the call returns.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_mount_setattr,
-                fd,
-                empty.as_ptr(),
-                number,
-                &raw const attr,
-                size,
-            )
-        };
-        Errno::result(done).map(drop)
+    perform(call!("mount_setattr", mount, "", recursive.at_flags(), shown), why, || {
+        let set = u64::from(set.bits());
+        let attr = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+        set_attributes(mount, recursive, &attr)
     })
+}
+
+/// The one mount_setattr.
+pub(crate) fn set_attributes(
+    mount: BorrowedFd<'_>,
+    recursive: Recursive,
+    attr: &libc::mount_attr,
+) -> std::result::Result<(), Errno> {
+    let flags = match recursive {
+        Recursive::No => libc::AT_EMPTY_PATH,
+        Recursive::Yes => libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+    };
+    let (fd, size) = (mount.as_raw_fd(), size_of::<libc::mount_attr>());
+    let (empty, attr) = (c"".as_ptr(), &raw const *attr);
+    // SAFETY: the string is a constant, and `attr` is borrowed until the call returns.
+    let done = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, empty, flags, attr, size) };
+    Errno::result(done).map(drop)
 }
 
 /// Whether a change of a mount is for all mounts below it as well.
@@ -308,4 +302,14 @@ pub enum Recursive {
     No,
     /// This mount and all below.
     Yes,
+}
+
+impl Recursive {
+    /// How the calls that take it as a flag have it.
+    pub(crate) fn at_flags(self) -> Word {
+        match self {
+            Recursive::No => Word("AT_EMPTY_PATH"),
+            Recursive::Yes => Word("AT_EMPTY_PATH|AT_RECURSIVE"),
+        }
+    }
 }

@@ -8,10 +8,9 @@ use crate::args::{Word, fields, flags};
 use crate::call;
 use crate::error::Result;
 use crate::gate::perform;
-use crate::mount::Recursive;
+use crate::mount::{Recursive, set_attributes};
 use crate::process::from_rustix;
 use crate::{MsFlags, ToArg};
-use nix::errno::Errno;
 use rustix::mount::{FsPickFlags, MountAttrFlags, OpenTreeFlags};
 use trace::Arg;
 
@@ -113,12 +112,6 @@ pub fn mount_setattr_to(
     recursive: Recursive,
     why: &'static str,
 ) -> Result<()> {
-    let (number, name) = match recursive {
-        Recursive::No => (libc::AT_EMPTY_PATH, Word("AT_EMPTY_PATH")),
-        Recursive::Yes => {
-            (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, Word("AT_EMPTY_PATH|AT_RECURSIVE"))
-        }
-    };
     let shown = || {
         fields([
             ("attr_set", flags(&change.all_set())),
@@ -127,7 +120,8 @@ pub fn mount_setattr_to(
             ("userns_fd", change.id_map.map_or(Arg::Number(0), |namespace| namespace.to_arg())),
         ])
     };
-    let call = call!("mount_setattr" as "mount_setattr_to", mount, "", name, shown());
+    let call =
+        call!("mount_setattr" as "mount_setattr_to", mount, "", recursive.at_flags(), shown());
     perform(call, why, || {
         let attr = libc::mount_attr {
             attr_set: u64::from(change.all_set().bits()),
@@ -135,13 +129,7 @@ pub fn mount_setattr_to(
             propagation: change.propagation.map_or(0, |propagation| propagation.bits()),
             userns_fd: change.id_map.map_or(0, |namespace| namespace.as_raw_fd() as u64),
         };
-        let (fd, size) = (mount.as_raw_fd(), size_of::<libc::mount_attr>());
-        let empty = c"".as_ptr();
-        // SAFETY: the string is a constant, and `attr` lives until the call returns.
-        let done = unsafe {
-            libc::syscall(libc::SYS_mount_setattr, fd, empty, number, &raw const attr, size)
-        };
-        Errno::result(done).map(drop)
+        set_attributes(mount, recursive, &attr)
     })
 }
 

@@ -18,8 +18,8 @@ impl Child {
     /// Waits for the child's end and takes its exit status.
     ///
     /// # Errors
-    /// [`Error::Child`](crate::Error::Child) with the child's own words when it could not do its part; the refusal when
-    /// waiting was refused, after which the child is ended.
+    /// [`Error::Child`](crate::Error::Child) with the child's own words when it could not do its part;
+    /// the refusal when waiting was refused, after which the child is ended.
     #[track_caller]
     pub fn finish(mut self, why: &'static str) -> Result<Status> {
         self.attend(why)

@@ -21,21 +21,8 @@ pub fn run<Cli: Parser>(
     window: impl FnOnce(&Cli) -> &WindowArgs,
     body: impl FnOnce(&Cli) -> Result<Status>,
 ) -> ExitCode {
-    crate::process::die_of_closed_pipes();
-    let words: Vec<OsString> = std::env::args_os().collect();
-    let (cli, args) = match parse(&words, window) {
-        Ok(parsed) => parsed,
-        Err(error) => return unreadable(&error, OWN_FAILURE),
-    };
-    let result = window::open(&args, form).and_then(|()| body(&cli));
-    window::close(result.is_ok());
-    match result {
-        Ok(status) => ExitCode::from(status.code()),
-        Err(error) => {
-            window::out::say(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let failed = |_: &Cli, error: &Error| error.exit_code();
+    run_with(OWN_FAILURE, form, window, |_, _| {}, body, failed)
 }
 
 /// As [`run`], for a program that keeps a log. `adjust` may turn flags of the program into flags of the
@@ -49,11 +36,22 @@ pub fn run_logged<Cli: Parser>(
     failed: impl FnOnce(&Cli, &Error) -> u8,
 ) -> ExitCode {
     const UNREADABLE: u8 = 1;
+    run_with(UNREADABLE, form, window, adjust, body, failed)
+}
+
+fn run_with<Cli: Parser>(
+    unreadable: u8,
+    form: Form,
+    window: impl FnOnce(&Cli) -> &WindowArgs,
+    adjust: impl FnOnce(&Cli, &mut WindowArgs),
+    body: impl FnOnce(&Cli) -> Result<Status>,
+    failed: impl FnOnce(&Cli, &Error) -> u8,
+) -> ExitCode {
     crate::process::die_of_closed_pipes();
     let words: Vec<OsString> = std::env::args_os().collect();
     let (cli, mut args) = match parse(&words, window) {
         Ok(parsed) => parsed,
-        Err(error) => return unreadable(&error, UNREADABLE),
+        Err(error) => return refuse(&error, unreadable),
     };
     adjust(&cli, &mut args);
     let result = window::open(&args, form).and_then(|()| body(&cli));
@@ -69,10 +67,10 @@ pub fn run_logged<Cli: Parser>(
 }
 
 /// Help that was asked for is no failure.
-fn unreadable(error: &clap::Error, own_failure: u8) -> ExitCode {
+fn refuse(error: &clap::Error, code: u8) -> ExitCode {
     let asked_for_help = !error.use_stderr();
     let _ = error.print();
-    if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(own_failure) }
+    if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(code) }
 }
 
 /// The command line, and what it says to the window.

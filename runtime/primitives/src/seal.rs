@@ -17,6 +17,7 @@ use rustix::mount::MountAttrFlags;
 
 use crate::args::Word;
 use crate::call;
+use crate::copying::pour;
 use crate::error::Result;
 use crate::files::errno_of;
 use crate::gate::{ask_first, perform, step_giving};
@@ -92,9 +93,8 @@ pub fn copy_sealed(why: &'static str) -> Result<OwnedFd> {
     perform(call!("memfd_create" as "copy_sealed", "runtime", flags), why, || {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let copy = rustix::fs::memfd_create("runtime", flags).map_err(from_rustix)?;
-        let mut copy = File::from(copy);
-        let mut own = File::open(EXE).map_err(errno_of)?;
-        std::io::copy(&mut own, &mut copy).map_err(errno_of)?;
+        let copy = File::from(copy);
+        pour(&File::open(EXE).map_err(errno_of)?, &copy).map_err(errno_of)?;
         let all = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&copy, all).map_err(from_rustix)?;
         Ok(OwnedFd::from(copy))

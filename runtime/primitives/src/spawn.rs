@@ -73,7 +73,8 @@ pub fn spawn(
     let caller = Location::caller();
     make(role, body, |child| {
         perform_for(caller, call!("clone3" as "spawn", arguments), why, || {
-            let (pid, pidfd) = clone3(birth)?;
+            let flags = birth.namespaces.bits();
+            let (pid, pidfd) = clone3(flags, libc::SIGCHLD as u64, birth.cgroup)?;
             child.is_here(pid, pidfd)
         })
     })
@@ -100,21 +101,26 @@ pub fn fork(
     })
 }
 
-/// The one clone3; the child's pid and pidfd in the parent, 0 in the child.
-fn clone3(birth: Birth<'_>) -> std::result::Result<(i32, Option<OwnedFd>), Errno> {
+/// The one clone3, with these flags and a pidfd; the child's pid and pidfd here, 0 in the child. The
+/// caller knows that this process has one thread.
+pub(crate) fn clone3(
+    flags: u64,
+    exit_signal: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> std::result::Result<(i32, Option<OwnedFd>), Errno> {
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is a plain structure of numbers, for which all zeros means "nothing asked".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = birth.namespaces.bits() | CLONE_PIDFD;
+    args.flags = flags | CLONE_PIDFD;
     args.pidfd = &raw mut pidfd as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
-    if let Some(cgroup) = birth.cgroup {
+    args.exit_signal = exit_signal;
+    if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     let size = size_of::<libc::clone_args>();
     // SAFETY: `args` and `pidfd` live until the call returns; without CLONE_VM the child has its own
-    // copy of this stack, and `make` has seen that there is one thread, so it finds every lock free.
+    // copy of this stack, and with one thread in the parent it finds every lock free.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size) };
     let pid = i32::try_from(Errno::result(pid)?).expect("pids fit into an i32");
     if pid == 0 {

@@ -4,7 +4,7 @@
 //! it is in: both are for processes that it makes. So one that has to join namespaces makes a second
 //! one, whose parent is not itself but its own parent, and ends. The second one keeps the line.
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
 
 use nix::errno::Errno;
@@ -15,11 +15,12 @@ use trace::Arg;
 use crate::args::{Word, fields, flags};
 use crate::call;
 use crate::error::Result;
-use crate::gate::{Shown, is_watched, perform, perform_for};
+use crate::gate::{is_watched, perform, perform_for};
+use crate::hand_over::Received;
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
 use crate::signals;
-use crate::spawn::{Child, live_on};
+use crate::spawn::{Child, clone3, live_on};
 use crate::wait;
 use crate::window;
 
@@ -50,7 +51,10 @@ impl ToParent {
         let mut pidfd = None;
         let mut body = Some(body);
         let pid = perform_for(caller, call!("clone3" as "succeed", arguments), why, || {
-            let (pid, fd) = clone3(namespaces)?;
+            // `spawn`, which made this process, has seen that there is one thread. A sibling's end is
+            // told as that of this process would be, so the signal is not for us to say.
+            let flags = namespaces.bits() | libc::CLONE_PARENT as u64;
+            let (pid, fd) = clone3(flags, 0, None)?;
             if pid == 0 {
                 let body = body.take().expect("the sibling takes its body once");
                 live_on(role, self, |parent| {
@@ -72,25 +76,6 @@ impl ToParent {
     }
 }
 
-/// The sibling's pid and pidfd here, 0 in the sibling.
-fn clone3(namespaces: Namespaces) -> std::result::Result<(i32, Option<OwnedFd>), Errno> {
-    let mut pidfd: libc::c_int = -1;
-    // SAFETY: clone_args is a plain structure of numbers, for which all zeros means "nothing asked".
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = namespaces.bits() | libc::CLONE_PARENT as u64 | libc::CLONE_PIDFD as u64;
-    args.pidfd = &raw mut pidfd as u64;
-    let size = size_of::<libc::clone_args>();
-    // SAFETY: `args` and `pidfd` live until the call returns; without CLONE_VM the sibling has its own
-    // copy of this stack, and `spawn`, which made this process, has seen that there is one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size) };
-    let pid = i32::try_from(Errno::result(pid)?).expect("pids fit into an i32");
-    if pid == 0 {
-        return Ok((0, None));
-    }
-    // SAFETY: the kernel has just opened this descriptor for us, nobody else has it.
-    Ok((pid, Some(unsafe { OwnedFd::from_raw_fd(pidfd) })))
-}
-
 impl Child {
     /// Waits until the child has put another process in its place, which this value stands for from
     /// then on, and takes the exit status of the first one.
@@ -107,11 +92,11 @@ impl Child {
         let found = perform(call!("recvmsg" as "succeeded", fd, Word("Successor")), why, || {
             let line = self.line.as_ref().ok_or(Errno::EBADF)?;
             if !self.speaks_before_it_ends(line)? {
-                return Ok(Found(None));
+                return Ok(Received(None));
             }
             let (message, fd) = line.hear_with_fd()?.map_or((None, None), |(m, fd)| (Some(m), fd));
             heard = message;
-            Ok(Found(fd))
+            Ok(Received(fd))
         })?;
         let (Some(Message::Successor(pid)), Some(pidfd)) = (self.conclude(heard)?, found.0) else {
             let how = self.reap("learn how it ended")?.to_string();
@@ -124,9 +109,7 @@ impl Child {
         wait::wait(first, "see the first one off")?;
         Ok(())
     }
-}
 
-impl Child {
     /// Waits for a word from the child, or for its end without one. Its successor has the same end of the
     /// line, so that the line alone would not tell.
     fn speaks_before_it_ends(&self, line: &Line) -> std::result::Result<bool, Errno> {
@@ -138,14 +121,5 @@ impl Child {
             signals::look();
         }
         Ok(line.has_something())
-    }
-}
-
-/// A descriptor that came over the line, or none when something else came.
-struct Found(Option<OwnedFd>);
-
-impl Shown for Found {
-    fn shown(&self) -> Arg {
-        self.0.as_ref().map_or(Arg::Number(0), Shown::shown)
     }
 }
