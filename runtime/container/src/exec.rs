@@ -13,7 +13,7 @@ use primitives::{
 };
 
 use crate::cgroup::Cgroups;
-use crate::process::{self, Inherited, Ready, Whose};
+use crate::process::{self, Inherited, Ready};
 use crate::root::Root;
 use crate::state::{self, Status};
 use crate::store::{Container, Id, Known, Store};
@@ -171,7 +171,7 @@ fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     step("die with whoever makes it", || parent.tie(Signal::SIGKILL, "never be left half-made"))?;
     step_giving("lead a session", || setsid("have no part in the session of the runtime"))?;
     if !wanted.no_new_keyring {
-        process::join_session_keyring(id.as_str(), Whose::Anybody)?;
+        process::join_session_keyring(id.as_str(), &plan.namespaces)?;
     }
     let root = Root::of_this_process()?;
     let terminal = console::open(&root, wanted.process, parent, false)?;

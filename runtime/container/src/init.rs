@@ -11,7 +11,7 @@ use primitives::{
 
 use crate::cgroup::Cgroups;
 use crate::hooks::{self, Moment};
-use crate::process::{self, Inherited, Ready, Whose};
+use crate::process::{self, Inherited, Ready};
 use crate::root::{self, Sources, Way};
 use crate::state::{self, Status};
 use crate::terminal::Terminal;
@@ -46,7 +46,7 @@ pub(crate) fn live(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     })?;
     step_giving("lead a session", || setsid("have no part in the session of the runtime"))?;
     if !wanted.options.no_new_keyring {
-        process::join_session_keyring(wanted.id.as_str(), Whose::Anybody)?;
+        process::join_session_keyring(wanted.id.as_str(), &plan.namespaces)?;
     }
     switch_loopback_on(plan)?;
     let terminal = build_root(parent, wanted, cgroups, sources)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use primitives::{
     CgroupFile, Errno, Error, Pid, Result, Signal, clean_up, kill, pidfd_open,
-    pidfd_send_signal_number, step_giving, write,
+    pidfd_send_signal_number, write,
 };
 
 use super::tree::all_below;
@@ -28,14 +28,6 @@ impl Cgroups {
     pub fn processes(&self) -> Vec<Pid> {
         let counted = self.with("pids").or_else(|| self.all().next());
         counted.map(|hierarchy| pids_below(&hierarchy.path())).unwrap_or_default()
-    }
-
-    /// As [`Cgroups::signal`], in a step of its own.
-    ///
-    /// # Errors
-    /// Those of [`Cgroups::signal`].
-    pub fn kill(&self, signal: Signal) -> Result<()> {
-        step_giving("signal the cgroup", || self.signal(signal as i32))
     }
 
     /// Sends a signal, by its number, to all processes of the container. SIGKILL leaves none: it is

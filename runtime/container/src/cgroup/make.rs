@@ -66,21 +66,6 @@ impl Cgroups {
                 .try_for_each(|hierarchy| write_pid(&hierarchy.file("tasks"), me, why))
         })
     }
-
-    /// Moves another process in, with all its threads.
-    ///
-    /// # Errors
-    /// Those of the kernel.
-    pub fn admit(&self, pid: Pid) -> Result<()> {
-        if self.is_empty() {
-            return Ok(());
-        }
-        step("admit to the cgroups", || {
-            let why = "hold it to their limits";
-            self.all()
-                .try_for_each(|hierarchy| write_pid(&hierarchy.file("cgroup.procs"), pid, why))
-        })
-    }
 }
 
 /// What a directory needs before anybody can be in it, or in one below it; told of it, of the one above,

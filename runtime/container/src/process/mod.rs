@@ -33,7 +33,7 @@ pub use outside::{set_from_outside, set_oom_score};
 pub use program::{Inherited, execute, inherited, look_for_program};
 pub use rights::{become_user, hide};
 pub use seccomp::{SECCOMP_ACTIONS, SECCOMP_ARCHS, SECCOMP_FLAGS, SECCOMP_OPERATORS};
-pub use surroundings::{Whose, choose_cpus, choose_memory, join_session_keyring, take_on_persona};
+pub use surroundings::{choose_cpus, choose_memory, join_session_keyring, take_on_persona};
 
 use program::Myself;
 use rights::Rights;

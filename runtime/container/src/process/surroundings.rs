@@ -1,20 +1,11 @@
 //! What does the process find around it, besides files?
 
-use bundle::{MemoryPolicy, NumberList, Personality};
+use bundle::{Kind, MemoryPolicy, Namespaces, NumberList, Personality};
 use primitives::{
     Errno, Error, Keyring, MemoryFlags, MemoryMode, Persona, Pid, Result,
     keyctl_join_session_keyring, keyctl_setperm, keyring_permissions, personality,
     sched_setaffinity, set_mempolicy, step,
 };
-
-/// Who has to find a container's keyring when another process joins the container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// The same user, as all are in one user namespace.
-    SameUser,
-    /// Another one to the kernel: the container has a user namespace of its own.
-    Anybody,
-}
 
 /// Joins the container's session keyring, so that keys of whoever started the runtime are out of
 /// reach. It is named after the container, so who comes later (`exec`) joins the same one.
@@ -24,11 +15,11 @@ pub enum Whose {
 ///
 /// # Errors
 /// Those of keyctl(2) that say something else.
-pub fn join_session_keyring(id: &str, whose: Whose) -> Result<()> {
+pub fn join_session_keyring(id: &str, namespaces: &Namespaces) -> Result<()> {
     step("join a session keyring", || {
         let name = format!("_ses.{id}");
         match keyctl_join_session_keyring(&name, "leave the keys of whoever started the runtime") {
-            Ok(keyring) => let_be_found(keyring, whose),
+            Ok(keyring) => let_be_found(keyring, namespaces),
             Err(error) if goes_without(&error) => Ok(()),
             Err(error) => Err(error),
         }
@@ -39,12 +30,12 @@ fn goes_without(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT))
 }
 
-fn let_be_found(keyring: Keyring, whose: Whose) -> Result<()> {
-    // The search bits of keyctl(2): of the user, of all others.
-    let search = match whose {
-        Whose::SameUser => 0x08_0000,
-        Whose::Anybody => 0x08,
-    };
+/// By the processes that join the container later. In a user namespace of the container's own they are
+/// somebody else to the kernel; without one, nobody else has to find it.
+fn let_be_found(keyring: Keyring, namespaces: &Namespaces) -> Result<()> {
+    const USER_SEARCH: u32 = 0x08_0000;
+    const OTHERS_SEARCH: u32 = 0x08;
+    let search = if namespaces.inherits(Kind::User) { USER_SEARCH } else { OTHERS_SEARCH };
     let Ok(now) = keyring_permissions(keyring) else {
         return Ok(());
     };

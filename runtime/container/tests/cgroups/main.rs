@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use bundle::{Cgroup, Place};
 use container::cgroup::{Cgroups, Driver};
-use primitives::Pid;
+use primitives::{Pid, write_pid};
 
 /// Cgroups under a name of their own, and removed whatever happens.
 struct Made(Cgroups);
@@ -43,7 +43,10 @@ impl Made {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        self.0.admit(pid_of(&child)).unwrap();
+        for path in self.directories() {
+            let why = "have it in there, as if it had gone itself";
+            write_pid(&path.join("cgroup.procs"), pid_of(&child), why).unwrap();
+        }
         use std::io::Write;
         child.stdin.as_ref().unwrap().write_all(b"go\n").unwrap();
         child

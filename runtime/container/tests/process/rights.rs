@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use container::process::{self, Inherited, Whose};
+use container::process::{self, Inherited};
 use primitives::{Birth, Status, chroot, fchdir, open_path, spawn};
 use serde_json::json;
 
@@ -97,8 +97,8 @@ pub(crate) fn a_keyring_of_its_own() {
     let said = primitives::memfd_create_inheritable("said", b"", "see what it says").unwrap();
     let child = spawn("child", Birth::default(), "test it", |_| {
         primitives::dup2(std::os::fd::AsFd::as_fd(&said), 1, "be seen")?;
-        process::join_session_keyring("porthole-test", Whose::SameUser)?;
         let plan = plan(json!({"args": ["cat", "/proc/keys"]}), json!({}));
+        process::join_session_keyring("porthole-test", &plan.namespaces)?;
         let ready = process::prepare(&plan.process, None)?;
         match process::execute(&plan.process, ready, &Inherited::default())? {}
     });
