@@ -6,8 +6,9 @@
 //! must have its record.
 //!
 //! Where the check is blind: a write that nobody tells of is recognised by where its file was opened, by
-//! an absolute path below `/proc` or `/sys` or beneath an open directory; of a message between two processes only its length is compared; the environment
-//! of an execve is not compared; and what a program does once it was refused or killed is not looked at.
+//! an absolute path below `/proc` or `/sys` or beneath an open directory; of a message between two
+//! processes only its length is compared; the environment of an execve is not compared; and what a
+//! program does once it was refused or killed is not looked at.
 
 mod expected;
 mod rich;
