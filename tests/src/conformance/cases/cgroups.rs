@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::conformance::report::Report;
 use crate::conformance::{Bench, Case, Fits, case, control};
 
 pub(super) const CASES: &[Case] = &[
@@ -32,6 +33,7 @@ pub(super) const CASES: &[Case] = &[
     case("cgroups/mount-v2", "config.md, Mounts: cgroup", Fits::RootV2, mount_v2),
     case("cgroups/mount-is-read-only", "CVE-2023-25809", Fits::Root, mount_read_only),
     case("cgroups/kill-all", "runc: kill --all", Fits::Root, kill_all),
+    case("cgroups/exec-beside", "cgroups(7), no internal processes", Fits::RootV2, exec_beside),
 ];
 
 fn own_controller() -> &'static str {
@@ -187,5 +189,25 @@ fn kill_all(bench: &Bench) -> Result<()> {
         Ok(crate::leftovers::processes(bench.mark()).is_empty().then_some(()))
     })?;
     bench.command(&["delete", bench.id()])?.good()?;
+    Ok(())
+}
+
+/// A container that hands controllers down to cgroups of its own can hold no process itself any more.
+fn exec_beside(bench: &Bench) -> Result<()> {
+    let script = "cd /sys/fs/cgroup && mkdir own && echo 0 > own/cgroup.procs \
+        && echo +pids > cgroup.subtree_control && exec /bin/payload report sleep";
+    let mut config = bench.config_for(&["sleep"]);
+    config["process"]["args"] = json!(["/bin/busybox", "sh", "-c", script]);
+    let mounts = config["mounts"].as_array_mut().context("it has mounts")?;
+    let cgroup = mounts.iter_mut().find(|mount| mount["type"] == "cgroup");
+    cgroup.context("it has one for cgroups")?["options"] = json!(["nosuid", "noexec", "nodev"]);
+    bench.run_detached(&config)?;
+    let told = bench.command(&["exec", bench.id(), "/bin/payload", "report"])?.good()?;
+    let told = Report::read(&told.stdout)?;
+    bench.holds(
+        "where the first process is",
+        told.word("cgroup").trim().ends_with("/own"),
+        told.word("cgroup"),
+    );
     Ok(())
 }
