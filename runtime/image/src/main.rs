@@ -1,0 +1,3 @@
+//! `image`: pulls, keeps, unpacks and pushes images.
+
+fn main() {}

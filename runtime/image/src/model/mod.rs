@@ -1,0 +1,1 @@
+//! Media types, descriptors, manifests, indexes and image configs.

@@ -1,0 +1,1 @@
+//! Names of images, as people type them.

@@ -1,0 +1,1 @@
+//! From layers to a root file system, and from an image to a bundle.
