@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod conformance;
 pub mod engines;
 pub mod faults;
+pub mod images;
 pub mod leftovers;
 pub mod places;
 pub mod programs;
