@@ -33,6 +33,7 @@ mod jobs;
 mod landlock;
 mod line;
 mod links;
+mod looking;
 mod making;
 mod metadata;
 mod mount;
@@ -113,6 +114,7 @@ pub use landlock::{
 };
 pub use line::{Parting, ToParent};
 pub use links::set_link_up;
+pub use looking::kind_at;
 pub use making::{
     Content, Unfilled, create_at, fchmod, fsetxattr, futimens, linkat, open_directory_at,
     open_directory_in_root, rmdirat, utimensat_in,
