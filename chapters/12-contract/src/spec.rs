@@ -1,0 +1,60 @@
+//! Which config.json does a bundle begin with?
+//!
+//! One that an ordinary user can use: in a user namespace of its own, where this user is root.
+
+use std::path::Path;
+
+use primitives::{Result, create, own_ids, step_giving};
+use serde_json::json;
+
+use crate::unusable;
+
+const DEFAULT: &str = include_str!("config.json");
+
+/// Writes it into a bundle, but never over one that is there.
+pub(crate) fn write(bundle: &Path, command: &[String], hooks: bool) -> Result<()> {
+    let file = bundle.join("config.json");
+    if file.symlink_metadata().is_ok() {
+        return Err(unusable(format!("{} is there already: remove it first", file.display())));
+    }
+    let text = text(command, hooks);
+    step_giving("write the configuration", || {
+        create(&file, text.as_bytes(), 0o644, "have something to edit")
+    })
+}
+
+/// The configuration for this user, with this program if one is given. It is put together as text,
+/// because it is there to be read.
+pub(crate) fn text(command: &[String], hooks: bool) -> String {
+    let (uid, gid) = own_ids();
+    let text = DEFAULT.replace("UID", &uid.to_string()).replace("GID", &gid.to_string());
+    let text = match command {
+        [] => text,
+        command => text.replace(r#"["sleep", "1000"]"#, &json!(command).to_string()),
+    };
+    match hooks {
+        true => text
+            .replace("\n  \"linux\":", &format!("\n  \"hooks\": {},\n  \"linux\":", all_hooks())),
+        false => text,
+    }
+}
+
+const MOMENTS: [&str; 5] =
+    ["createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+fn all_hooks() -> String {
+    let each = MOMENTS.map(|moment| format!("\n    \"{moment}\": [{}]", says(moment)));
+    format!("{{{}\n  }}", each.join(","))
+}
+
+// ANCHOR: hook
+/// Says when it was called, what it was told on standard input, and on which machine it is.
+const SAYS: &str = r#"read -r state
+status=${state#*\"status\":\"}
+echo "$0: the container is ${status%%\"*}, I am on $(hostname)""#;
+
+fn says(moment: &str) -> String {
+    let args = ["sh", "-c", SAYS, moment];
+    json!({ "path": "/bin/sh", "args": args, "env": ["PATH=/bin"] }).to_string()
+}
+// ANCHOR_END: hook
