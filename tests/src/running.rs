@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trace::{Event, Record};
 
+use crate::bundles::{self, Bundle};
 use crate::leftovers;
 use crate::places::{NOBODY, Place};
 use crate::programs::program;
@@ -34,6 +35,9 @@ pub struct Run {
     /// Whether cgroups that carry the name of this run are looked for after it.
     cgroups: bool,
     held: Option<HeldCgroup>,
+    bundle: Option<Bundle>,
+    /// Whether it makes a container in its own folder, which is deleted after it.
+    creates: bool,
     /// A file that is its result, and left behind only when it has failed.
     result: Option<String>,
 }
@@ -53,6 +57,8 @@ pub struct Ran {
     pub left_behind: Vec<String>,
     /// The name that no other run has.
     pub id: String,
+    /// Where the bundle is that it was given.
+    pub bundle: Option<PathBuf>,
 }
 
 impl Ran {
@@ -96,6 +102,8 @@ impl Run {
             traced: true,
             cgroups: false,
             held: None,
+            bundle: None,
+            creates: false,
             result: None,
         }
     }
@@ -152,6 +160,20 @@ impl Run {
         self
     }
 
+    /// A bundle, and perhaps a container, that is there before it. What it `creates` in its own folder
+    /// is deleted when it has ended well or was killed, and then nothing may be left; what refuses to
+    /// be made must leave nothing by itself.
+    pub fn with_a_bundle(mut self, bundle: Bundle, creates: bool) -> Run {
+        self.bundle = Some(bundle);
+        self.creates = creates;
+        self
+    }
+
+    /// An argument, with what is meant by the tokens for bundles.
+    pub fn fill(&self, arg: &str) -> String {
+        self.bundle.as_ref().map_or(arg.to_string(), |bundle| bundle.fill(arg))
+    }
+
     /// The folder that the program runs in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -190,6 +212,9 @@ impl Run {
         let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
         let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
         let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
+        if self.creates && (status.success() || status.signal().is_some()) {
+            bundles::delete(self.place, self.folder.path());
+        }
         let mut left_behind = leftovers::of(&self.mark, self.folder.path());
         if let Some(file) = self.result.as_ref().filter(|_| status.success()) {
             left_behind.retain(|what| *what != format!("file {file}"));
@@ -204,6 +229,7 @@ impl Run {
             events,
             left_behind,
             id: self.id(),
+            bundle: self.bundle.as_ref().map(|bundle| bundle.folder().to_path_buf()),
         }
     }
 

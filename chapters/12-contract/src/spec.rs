@@ -48,10 +48,12 @@ fn all_hooks() -> String {
 }
 
 // ANCHOR: hook
-/// Says when it was called, what it was told on standard input, and on which machine it is.
+/// Says when it was called, what it was told on standard input, and whose files it sees.
 const SAYS: &str = r#"read -r state
 status=${state#*\"status\":\"}
-echo "$0: the container is ${status%%\"*}, I am on $(hostname)""#;
+files="the container's"
+[ -d /usr ] && files="the host's"
+echo "$0: the container is ${status%%\"*}, and I see $files files""#;
 
 fn says(moment: &str) -> String {
     let args = ["sh", "-c", SAYS, moment];
