@@ -99,7 +99,10 @@ fn bring_up(folder: &Folder, remembered: &mut Remembered, wanted: &Wanted<'_>) -
     })?;
     process::set_from_outside(init.pid(), &plan.process)?;
     step_giving("show the door", || folder.show_door())?;
-    step_giving("let it wait", || init.release("have it outlive this command"))?;
+    step_giving("let it wait", || {
+        init.release("have it outlive this command")?;
+        init.meet(init::WAITING, "not end before it can do without this command")
+    })?;
     Ok(init)
 }
 // ANCHOR_END: create

@@ -67,7 +67,10 @@ fn command(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<()> 
     step_giving(name, || {
         let why = "have a process that ends with this command";
         let child = spawn(name, Birth::default(), why, |_| body().map(|()| 0))?;
-        child.finish("see that the command is over").map(drop)
+        match child.finish("see that the command is over")? {
+            Status::Exited(0) => Ok(()),
+            other => Err(unusable(format!("the command {name} has {other}"))),
+        }
     })
 }
 

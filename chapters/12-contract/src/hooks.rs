@@ -35,6 +35,18 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
+    /// As config.json calls it; and the part that a hook plays in the trace.
+    fn name(self) -> &'static str {
+        match self {
+            Moment::Prestart => "prestart",
+            Moment::CreateRuntime => "createRuntime",
+            Moment::CreateContainer => "createContainer",
+            Moment::StartContainer => "startContainer",
+            Moment::Poststart => "poststart",
+            Moment::Poststop => "poststop",
+        }
+    }
+
     fn step(self) -> &'static str {
         match self {
             Moment::Prestart => "run the prestart hooks",
@@ -54,26 +66,28 @@ pub(crate) fn run(moment: Moment, hooks: &[Hook], state: &Value) -> Result<()> {
         return Ok(());
     }
     // Not to be left out: whoever asks for a hook counts on it.
-    step_giving(moment.step(), || hooks.iter().try_for_each(|hook| one(hook, state)))
+    step_giving(moment.step(), || hooks.iter().try_for_each(|hook| one(moment, hook, state)))
 }
 // ANCHOR_END: run
 
 /// Runs all hooks of a moment at which it is too late to stop anything.
 pub(crate) fn run_all(moment: Moment, hooks: &[Hook], state: &Value) {
     for hook in hooks {
-        if let Err(error) = step_giving(moment.step(), || one(hook, state)) {
+        if let Err(error) = step_giving(moment.step(), || one(moment, hook, state)) {
             say(&format!("warning: {error}"));
         }
     }
 }
 
 // ANCHOR: one
-fn one(hook: &Hook, state: &Value) -> Result<()> {
-    let failed = |how: String| unusable(format!("the hook {}: {how}", hook.path.display()));
+fn one(moment: Moment, hook: &Hook, state: &Value) -> Result<()> {
+    let failed = |how: String| {
+        unusable(format!("the {} hook {}: {how}", moment.name(), hook.path.display()))
+    };
     let text = format!("{state}\n");
     let state = memfd_create_inheritable("state", text.as_bytes(), "tell it of the container")?;
     let why = "run a program that wants to know of the container";
-    let mut child = spawn("hook", Birth::default(), why, |runtime| {
+    let mut child = spawn(moment.name(), Birth::default(), why, |runtime| {
         match become_hook(runtime, hook, &state)? {}
     })?;
     if let Some(seconds) = hook.timeout

@@ -20,6 +20,7 @@ use crate::state::{Status, told};
 /// The meeting points with the command.
 pub(crate) const MOUNTED: &str = "mounted";
 pub(crate) const READY: &str = "ready";
+pub(crate) const WAITING: &str = "waiting";
 
 /// What it takes along from before its birth.
 pub(crate) struct Luggage<'a> {
@@ -48,16 +49,19 @@ pub(crate) fn live(command: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     wanted.guard.process()?;
     cwd::go(&plan.process, wanted.guard)?;
     process::look_for_program(&ready)?;
-    step("live on without the command", || {
-        prctl_clear_pdeathsig("outlive the command that made the container")
-    })?;
     step_giving("say that all is ready", || {
         command.arrive(READY, "be written down as ready")?;
         command.wait("not be let go before that")
     })?;
+    step("live on without the command", || {
+        prctl_clear_pdeathsig("outlive the command that made the container")
+    })?;
+    step_giving("say that it waits", || command.arrive(WAITING, "have nobody wait for this one"))?;
     // ANCHOR_END: up_to_the_door
     // ANCHOR: behind_the_door
     let starter = door.wait()?;
+    // Behind the door it goes on for somebody else, who tells and counts what it does from here on.
+    primitives::play("program");
     let result = become_program(wanted, ready);
     if let Err(error) = &result {
         starter.give_up(error);

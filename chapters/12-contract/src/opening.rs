@@ -37,7 +37,10 @@ pub(crate) fn open(directory: &Path) -> Result<Opened> {
 pub(crate) fn read(text: Vec<u8>, bundle: &Path) -> Result<Opened> {
     match bundle::read(&text, bundle) {
         Ok(reading) => Ok(Opened { plan: reading.plan, remarks: reading.remarks, text }),
-        Err(complaints) => Err(unusable(format!("config.json is wrong\n  {complaints}"))),
+        Err(complaints) => {
+            let list = complaints.to_string().replace('\n', "\n  ");
+            Err(unusable(format!("config.json is wrong\n  {list}")))
+        }
     }
 }
 // ANCHOR_END: open

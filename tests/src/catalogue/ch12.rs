@@ -8,7 +8,6 @@ const CREATE_HOOKED: &[&str] = &["oci", "--root", ".", "create", "--bundle", "{h
 
 pub(super) const CASES: &[Case] = &[
     case("ch12-default", "chapter12", &[]),
-    case("ch12-try", "chapter12", &["oci", "try", "--", "echo", "inside"]),
     case("ch12-try-code", "chapter12", &["oci", "try", "--", "sh", "-c", "exit 7"]).exits(7),
     case("ch12-try-missing", "chapter12", &["oci", "try", "--", "/nowhere"]).exits(127),
     case("ch12-spec", "chapter12", &["oci", "spec"]).makes("config.json"),
