@@ -57,7 +57,6 @@ impl Guard {
     // ANCHOR_END: seal
 }
 
-// ANCHOR: create
 /// Makes a container, and ends. The container waits.
 pub(crate) fn create(store: &Store, wanted: &Wanted<'_>) -> Result<()> {
     let plan = &wanted.opened.plan;
@@ -78,6 +77,7 @@ pub(crate) fn create(store: &Store, wanted: &Wanted<'_>) -> Result<()> {
 
 fn bring_up(folder: &Folder, remembered: &mut Remembered, wanted: &Wanted<'_>) -> Result<Child> {
     let plan = &wanted.opened.plan;
+    // ANCHOR: create_in_order
     step_giving("write down what will be there", || {
         folder.keep_config(&wanted.opened.text)?;
         folder.remember(remembered)
@@ -103,9 +103,9 @@ fn bring_up(folder: &Folder, remembered: &mut Remembered, wanted: &Wanted<'_>) -
         init.release("have it outlive this command")?;
         init.meet(init::WAITING, "not end before it can do without this command")
     })?;
+    // ANCHOR_END: create_in_order
     Ok(init)
 }
-// ANCHOR_END: create
 
 fn lay_door(folder: &Folder) -> Result<Door> {
     let directory = folder.open()?;

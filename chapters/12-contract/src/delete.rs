@@ -34,7 +34,9 @@ pub(crate) fn delete(store: &Store, id: &Id, force: bool) -> Result<()> {
     let plan = container.plan().ok();
     take_away(&folder, &container.remembered, plan.as_ref())
 }
+// ANCHOR_END: delete
 
+// ANCHOR: take_away
 /// Also for a command that has failed to make it.
 pub(crate) fn take_away(
     folder: &Folder,
@@ -50,7 +52,7 @@ pub(crate) fn take_away(
     }
     step_giving("forget the container", || folder.forget())
 }
-// ANCHOR_END: delete
+// ANCHOR_END: take_away
 
 fn end(init: Known) -> Result<()> {
     const PATIENCE: u32 = 10_000;

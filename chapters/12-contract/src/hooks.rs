@@ -100,7 +100,9 @@ fn one(moment: Moment, hook: &Hook, state: &Value) -> Result<()> {
         other => Err(failed(other.to_string())),
     }
 }
+// ANCHOR_END: one
 
+// ANCHOR: become
 fn become_hook(runtime: &ToParent, hook: &Hook, state: &OwnedFd) -> Result<Infallible> {
     primitives::default_signals();
     runtime.tie(Signal::SIGKILL, "not outlive a runtime that waits for it")?;
@@ -110,4 +112,4 @@ fn become_hook(runtime: &ToParent, hook: &Hook, state: &OwnedFd) -> Result<Infal
     let words = |list: &[String]| list.iter().map(OsString::from).collect::<Vec<OsString>>();
     execve(&hook.path, &words(&hook.args), &words(&hook.env), "be the hook")
 }
-// ANCHOR_END: one
+// ANCHOR_END: become

@@ -30,7 +30,6 @@ pub(crate) struct Luggage<'a> {
     pub(crate) door: Door,
 }
 
-// ANCHOR: live
 /// The list of the first process; it returns only when something was refused.
 pub(crate) fn live(command: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let Luggage { wanted, sources, ready, door } = luggage;
@@ -69,7 +68,6 @@ pub(crate) fn live(command: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     result
     // ANCHOR_END: behind_the_door
 }
-// ANCHOR_END: live
 
 // ANCHOR: become
 fn become_program(wanted: &Wanted<'_>, ready: Ready) -> Result<u8> {
