@@ -28,6 +28,8 @@ pub struct Run {
     /// What every process of this run carries in its environment, and no other.
     mark: String,
     under: Vec<String>,
+    /// Whether the program above it is for root, and changes the user itself.
+    under_root: bool,
     program: String,
     flags: Vec<String>,
     args: Vec<String>,
@@ -96,6 +98,7 @@ impl Run {
             folder,
             mark,
             under: Vec::new(),
+            under_root: false,
             program: name.to_string(),
             flags: Vec::new(),
             args: Vec::new(),
@@ -124,6 +127,11 @@ impl Run {
     pub fn under<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Run {
         self.under = words.into_iter().map(|word| word.as_ref().to_string()).collect();
         self
+    }
+
+    /// As [`Run::under`], by root for who is not root: `strace -f -u nobody`.
+    pub fn under_by_root<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Run {
+        Run { under_root: true, ..self.under(words) }
     }
 
     /// As a user runs it, without a trace file; what is shown is in the window's hands.
@@ -257,7 +265,7 @@ impl Run {
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear();
         let (name, value) = self.mark.split_once('=').expect("the mark is a variable");
         command.env(name, value).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
-        if self.place.is_other_user() {
+        if self.place.is_other_user() && !self.under_root {
             command.uid(NOBODY).gid(NOBODY);
         }
         command

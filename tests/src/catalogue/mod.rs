@@ -119,6 +119,11 @@ impl Case {
         self.program != "chapter12" || !parts_lives || self.exit.0 != 0
     }
 
+    /// Whether a process of it hides, so that only root can read what stands in its memory.
+    pub fn hides(&self) -> bool {
+        self.program == "chapter12"
+    }
+
     /// The exit code that is right in this place.
     pub fn exit_code(&self, place: Place) -> i32 {
         match place {
