@@ -50,8 +50,10 @@ pub(crate) fn left_out(plan: &Plan) -> Vec<&'static str> {
     let process = &plan.process;
     let joined = |(_, origin): (Kind, &Origin)| matches!(origin, Origin::Joined(_));
     let listens = plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some());
-    // Which devices may be used is said in every configuration, and a user namespace allows none.
+    // Which devices may be used is said in every configuration, and where there is a user namespace
+    // nobody makes any.
     let bundle::Cgroup { place, devices, .. } = plan.cgroup.clone();
+    let devices = if plan.namespaces.makes(Kind::User) { devices } else { Vec::new() };
     let no_limits = bundle::Cgroup { place, devices, ..Default::default() };
     let list = [
         ("process.terminal: see chapter 13", process.terminal != Terminal::None),
