@@ -60,3 +60,27 @@ fn says(moment: &str) -> String {
     json!({ "path": "/bin/sh", "args": args, "env": ["PATH=/bin"] }).to_string()
 }
 // ANCHOR_END: hook
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::text;
+    use crate::opening::left_out;
+
+    #[test]
+    fn what_is_written_can_be_read_and_made() {
+        let command = ["echo", "a \"b\"\n\\"].map(String::from);
+        for (command, hooks) in [(&command[..0], false), (&command[..], true)] {
+            let text = text(command, hooks);
+            let reading = bundle::read(text.as_bytes(), Path::new("/srv/box"));
+            let reading = reading.unwrap_or_else(|complaints| panic!("{complaints}\n{text}"));
+            assert!(reading.remarks.is_empty(), "{:?}", reading.remarks);
+            assert!(left_out(&reading.plan).is_empty(), "{:?}", left_out(&reading.plan));
+            assert_eq!(reading.plan.hooks.start_container.len(), usize::from(hooks));
+            if !command.is_empty() {
+                assert_eq!(reading.plan.process.args, command);
+            }
+        }
+    }
+}

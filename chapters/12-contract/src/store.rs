@@ -226,3 +226,26 @@ impl Folder {
 pub(crate) fn myself() -> Option<Known> {
     Known::of(getpid())
 }
+
+#[cfg(test)]
+mod tests {
+    use primitives::{Pid, getpid};
+
+    use super::{Id, Known};
+
+    #[test]
+    fn a_name_is_never_a_path() {
+        for wrong in ["", ".", "..", "a/b", "/", "a b", "a\0"] {
+            assert!(wrong.parse::<Id>().is_err(), "{wrong:?}");
+        }
+        assert_eq!("box-1.2_3+4".parse::<Id>().unwrap().to_string(), "box-1.2_3+4");
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_number_and_its_birth() {
+        let me = Known::of(getpid()).unwrap();
+        assert!(me.lives());
+        assert!(!Known { started: me.started + 1, ..me }.lives());
+        assert!(Known::of(Pid::from_raw(i32::MAX)).is_none());
+    }
+}

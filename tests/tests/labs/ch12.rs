@@ -16,9 +16,12 @@ use tests::programs::{program, workspace};
 use tests::running::Run;
 use tests::{leftovers, suite};
 
+/// A test, for somebody in a place.
+type Body = fn(Place);
+
 /// The life of a container as the kernel shows it, and the attacks before and after their defence.
 pub(crate) fn trials(place: Place) -> Vec<Trial> {
-    let tests: [(&str, fn(Place)); 11] = [
+    let tests: [(&str, Body); 11] = [
         ("states", each_state_is_what_the_kernel_says),
         ("transitions", what_is_not_its_turn_is_refused),
         ("nobody-stays", nobody_stays_but_the_container),
@@ -31,7 +34,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ("sealed", the_runtime_is_out_of_reach),
         ("directory", a_forgotten_directory_leads_out_once),
     ];
-    let trial = |(name, body): (&str, fn(Place))| {
+    let trial = |(name, body): (&str, Body)| {
         suite::test(format!("ch12/{}/{name}", place.name()), move || body(place))
     };
     tests.into_iter().map(trial).collect()
