@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trace::{Event, Record};
 
+use crate::bundles::{self, Bundle};
 use crate::leftovers;
 use crate::places::{NOBODY, Place};
 use crate::programs::program;
@@ -27,6 +28,8 @@ pub struct Run {
     /// What every process of this run carries in its environment, and no other.
     mark: String,
     under: Vec<String>,
+    /// Whether the program above it is for root, and changes the user itself.
+    under_root: bool,
     program: String,
     flags: Vec<String>,
     args: Vec<String>,
@@ -34,6 +37,9 @@ pub struct Run {
     /// Whether cgroups that carry the name of this run are looked for after it.
     cgroups: bool,
     held: Option<HeldCgroup>,
+    bundle: Option<Bundle>,
+    /// Whether it makes a container in its own folder, which is deleted after it.
+    creates: bool,
     /// A file that is its result, and left behind only when it has failed.
     result: Option<String>,
 }
@@ -53,6 +59,8 @@ pub struct Ran {
     pub left_behind: Vec<String>,
     /// The name that no other run has.
     pub id: String,
+    /// Where the bundle is that it was given.
+    pub bundle: Option<PathBuf>,
 }
 
 impl Ran {
@@ -90,12 +98,15 @@ impl Run {
             folder,
             mark,
             under: Vec::new(),
+            under_root: false,
             program: name.to_string(),
             flags: Vec::new(),
             args: Vec::new(),
             traced: true,
             cgroups: false,
             held: None,
+            bundle: None,
+            creates: false,
             result: None,
         }
     }
@@ -116,6 +127,11 @@ impl Run {
     pub fn under<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Run {
         self.under = words.into_iter().map(|word| word.as_ref().to_string()).collect();
         self
+    }
+
+    /// As [`Run::under`], by root for who is not root: `strace -f -u nobody`.
+    pub fn under_by_root<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Run {
+        Run { under_root: true, ..self.under(words) }
     }
 
     /// As a user runs it, without a trace file; what is shown is in the window's hands.
@@ -150,6 +166,20 @@ impl Run {
     pub fn makes(mut self, file: &str) -> Run {
         self.result = Some(file.to_string());
         self
+    }
+
+    /// A bundle, and perhaps a container, that is there before it. What it `creates` in its own folder
+    /// is deleted when it has ended well or was killed, and then nothing may be left; what refuses to
+    /// be made must leave nothing by itself.
+    pub fn with_a_bundle(mut self, bundle: Bundle, creates: bool) -> Run {
+        self.bundle = Some(bundle);
+        self.creates = creates;
+        self
+    }
+
+    /// An argument, with what is meant by the tokens for bundles.
+    pub fn fill(&self, arg: &str) -> String {
+        self.bundle.as_ref().map_or(arg.to_string(), |bundle| bundle.fill(arg))
     }
 
     /// The folder that the program runs in.
@@ -190,6 +220,9 @@ impl Run {
         let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
         let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
         let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
+        if self.creates && (status.success() || status.signal().is_some()) {
+            bundles::delete(self.place, self.folder.path());
+        }
         let mut left_behind = leftovers::of(&self.mark, self.folder.path());
         if let Some(file) = self.result.as_ref().filter(|_| status.success()) {
             left_behind.retain(|what| *what != format!("file {file}"));
@@ -204,6 +237,7 @@ impl Run {
             events,
             left_behind,
             id: self.id(),
+            bundle: self.bundle.as_ref().map(|bundle| bundle.folder().to_path_buf()),
         }
     }
 
@@ -231,7 +265,7 @@ impl Run {
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear();
         let (name, value) = self.mark.split_once('=').expect("the mark is a variable");
         command.env(name, value).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
-        if self.place.is_other_user() {
+        if self.place.is_other_user() && !self.under_root {
             command.uid(NOBODY).gid(NOBODY);
         }
         command

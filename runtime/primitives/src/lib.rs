@@ -43,6 +43,7 @@ mod namespaces;
 mod netlink;
 mod netlink_words;
 mod notify;
+mod part;
 mod parting;
 mod patience;
 mod persona;
@@ -147,6 +148,7 @@ pub use notify::{
     seccomp_listen, seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass,
     seccomp_notif_recv, seccomp_notif_send,
 };
+pub use part::play;
 pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
     personality, prctl_set_dumpable, write_oom_score_adj,

@@ -13,10 +13,12 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch12;
 mod ch14;
 mod runtime;
 mod tour;
 
+use crate::bundles::Bundle;
 use crate::places::{Place, has_unified_cgroups, missing};
 use crate::running::{Run, Target};
 
@@ -28,7 +30,8 @@ pub struct Case {
     /// The program.
     pub program: &'static str,
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
-    /// no other run has, for a cgroup, `{cgroup}` one that is there already.
+    /// no other run has, for a cgroup, `{cgroup}` one that is there already; for bundles and containers
+    /// of chapter 12 see [`Bundle::for_args`].
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
@@ -109,6 +112,18 @@ impl Case {
         missing(self.args, place)
     }
 
+    /// Whether all that is done is done by processes that it makes, and that end with it: else who
+    /// watches it under strace does not see all, or waits for ever.
+    pub fn can_be_watched(&self) -> bool {
+        let parts_lives = self.args.contains(&"create") || self.args.contains(&"start");
+        self.program != "chapter12" || !parts_lives || self.exit.0 != 0
+    }
+
+    /// Whether a process of it hides, so that only root can read what stands in its memory.
+    pub fn hides(&self) -> bool {
+        self.program == "chapter12"
+    }
+
     /// The exit code that is right in this place.
     pub fn exit_code(&self, place: Place) -> i32 {
         match place {
@@ -132,10 +147,14 @@ impl Case {
         if let Some(file) = self.makes {
             run = run.makes(file);
         }
+        if let Some(bundle) = Bundle::for_args(self.args, place) {
+            run = run.with_a_bundle(bundle, self.args.contains(&"create"));
+        }
         let (id, held) = (run.id(), run.held_name());
         let args = self.args.iter().map(|arg| {
             arg.replace("{target}", &pid).replace("{id}", &id).replace("{cgroup}", &held)
         });
+        let args: Vec<String> = args.map(|arg| run.fill(&arg)).collect();
         (run.args(args), target)
     }
 }
@@ -154,6 +173,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        ch12::CASES,
         ch14::CASES,
         runtime::CASES,
     ];

@@ -7,6 +7,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch12;
 mod ch14;
 
 use libtest_mimic::Trial;
@@ -22,6 +23,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ch08::trials,
         ch09::trials,
         ch10::trials,
+        ch12::trials,
         ch14::trials,
     ];
     chapters.into_iter().flat_map(|trials| trials(place)).collect()

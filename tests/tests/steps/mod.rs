@@ -10,6 +10,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch12;
 mod ch14;
 
 use crate::checks::Step;
@@ -27,6 +28,7 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
         ch08::STEPS,
         ch09::STEPS,
         ch10::STEPS,
+        ch12::STEPS,
         ch14::STEPS,
     ];
     lists.into_iter().flatten().copied()

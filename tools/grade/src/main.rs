@@ -25,6 +25,7 @@ mod cargo;
 mod chance;
 mod chapter1;
 mod chapter10;
+mod chapter12;
 mod chapter14;
 mod chapter2;
 mod chapter3;
