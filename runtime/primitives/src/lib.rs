@@ -53,6 +53,7 @@ mod signals;
 mod spawn;
 mod spent;
 mod successor;
+mod talk;
 mod timestamp;
 mod tty;
 mod untrusted;
@@ -152,6 +153,10 @@ pub use send::send_bytes;
 pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use spent::{Spent, spent_by_children};
+pub use talk::{
+    accept_unix, await_any, create_appending, has_something, listen_unix, pass_on, send_fds_to,
+    signalfd,
+};
 pub use timestamp::now;
 pub use tty::{
     WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,
