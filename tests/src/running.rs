@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use primitives::{Pid, Signal, kill};
 use tempfile::TempDir;
 use trace::{Event, Record};
 
@@ -27,6 +28,8 @@ pub struct Run {
     /// What every process of this run carries in its environment, and no other.
     mark: String,
     under: Vec<String>,
+    /// Whether who runs it gives its rights up itself, in the program alone.
+    gives_up: bool,
     program: String,
     flags: Vec<String>,
     args: Vec<String>,
@@ -90,6 +93,7 @@ impl Run {
             folder,
             mark,
             under: Vec::new(),
+            gives_up: false,
             program: name.to_string(),
             flags: Vec::new(),
             args: Vec::new(),
@@ -116,6 +120,11 @@ impl Run {
     pub fn under<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Run {
         self.under = words.into_iter().map(|word| word.as_ref().to_string()).collect();
         self
+    }
+
+    /// As [`Run::under`], by a program that stays root where we are, and changes the user itself.
+    pub fn under_root<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Run {
+        Run { gives_up: true, ..self.under(words) }
     }
 
     /// As a user runs it, without a trace file; what is shown is in the window's hands.
@@ -231,7 +240,7 @@ impl Run {
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear();
         let (name, value) = self.mark.split_once('=').expect("the mark is a variable");
         command.env(name, value).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
-        if self.place.is_other_user() {
+        if self.place.is_other_user() && !self.gives_up {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
@@ -305,6 +314,22 @@ impl Target {
         target
     }
 
+    /// Starts a box of chapter 13 in a new directory, and waits until its program has spoken.
+    pub fn start_box(place: Place, directory: &str) -> Target {
+        let script = "echo ready; exec sleep 60";
+        let args = ["run", "--rm", directory, "--", "sh", "-c", script];
+        let run = Run::new(place, "chapter13").untraced().flags(["--trace", "off"]).args(args);
+        let mut target = Target { child: run.start(), run, pid: 0 };
+        target.pid = i32::try_from(target.child.id()).expect("pids fit into an i32");
+        let deadline = Instant::now() + LIMIT;
+        let log = Path::new(directory).join("log");
+        while !fs::read_to_string(&log).is_ok_and(|text| text == "ready\n") {
+            assert!(Instant::now() < deadline, "the box that is to be joined did not start");
+            sleep(Duration::from_millis(1));
+        }
+        target
+    }
+
     /// The number that it has printed, when the line is whole.
     fn said(&self) -> Option<i32> {
         let text = fs::read_to_string(self.run.folder().join("stdout")).ok()?;
@@ -314,7 +339,11 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // A box goes in good order when it is told to; the other one goes in any case.
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM, "end it");
+        if self.run.program != "chapter13" || wait(&mut self.child, LIMIT).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }

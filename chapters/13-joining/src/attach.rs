@@ -27,10 +27,13 @@ pub(crate) fn attach(place: &Path) -> Result<Status> {
         signalfd(&[Signal::SIGWINCH], "hear of them together with everything else")
     })?;
     say(&before(place, talk.said.saturating_sub(SCREENFUL), talk.said)?);
+    let mut raw = None;
     if stdin().is_terminal() {
-        step_giving("fit the size", || terminal::fit(&talk.terminal))?;
+        raw = step_giving("sit in front of it", || {
+            terminal::fit(&talk.terminal)?;
+            terminal::sit_in_front()
+        })?;
     }
-    let raw = step_giving("sit in front of it", terminal::sit_in_front)?;
     let parting = converse(&talk, &resized)?;
     drop(raw);
     eprintln!("{parting}");

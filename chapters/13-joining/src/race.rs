@@ -155,8 +155,8 @@ fn a_volume() -> Result<OwnedFd> {
 fn look() -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let ours = |path: &&str| [HOST, ROOT].iter().any(|folder| path.starts_with(folder));
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    match places.filter(ours).next_back() {
+    let mut places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    match places.rfind(ours) {
         Some(path) => println!("mounted: at {path}"),
         None => println!("mounted: nowhere"),
     }

@@ -4,7 +4,7 @@
 //! it is in: both are for processes that it makes. So one that has to join namespaces makes a second
 //! one, whose parent is not itself but its own parent, and ends. The second one keeps the line.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::Location;
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use trace::Arg;
 use crate::args::{Word, fields, flags};
 use crate::call;
 use crate::error::Result;
-use crate::gate::{is_watched, perform, perform_for};
+use crate::gate::{is_watched, perform, perform_for, rescue};
 use crate::hand_over::Received;
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
@@ -69,10 +69,21 @@ impl ToParent {
             Ok(Pid::from_raw(pid))
         })?;
         let Some(pidfd) = pidfd else { return Ok(()) };
-        let message = Message::Successor(pid.as_raw());
-        let call = call!("sendmsg" as "present", self.0.as_fd(), pid);
-        let why = "have our parent take it for its child from now on";
-        perform(call, why, || self.0.say_with(&message, pidfd.as_fd())).map(drop)
+        self.present(pid, pidfd.as_fd(), "have our parent take it for its child from now on")
+    }
+
+    /// Presents a sibling to the parent, which gets a descriptor of it. It is there already, and somebody
+    /// must take its status, or the pid namespace that it is in could never end: so this cannot be
+    /// refused.
+    ///
+    /// - man: sendmsg(2), unix(7)
+    /// - since: Linux 2.2
+    /// - EPIPE: the parent has ended
+    #[track_caller]
+    pub fn present(&self, sibling: Pid, pidfd: BorrowedFd<'_>, why: &'static str) -> Result<()> {
+        let message = Message::Successor(sibling.as_raw());
+        let call = call!("sendmsg" as "present", self.0.as_fd(), sibling);
+        rescue(call, why, || self.0.say_with(&message, pidfd)).map(drop)
     }
 }
 

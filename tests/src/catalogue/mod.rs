@@ -13,6 +13,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch13;
 mod runtime;
 mod tour;
 
@@ -27,7 +28,8 @@ pub struct Case {
     /// The program.
     pub program: &'static str,
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
-    /// no other run has, for a cgroup, `{cgroup}` one that is there already.
+    /// no other run has, for a cgroup, `{cgroup}` one that is there already, `{box}` the directory of a
+    /// box of chapter 13, to be come to.
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
@@ -132,8 +134,12 @@ impl Case {
             run = run.makes(file);
         }
         let (id, held) = (run.id(), run.held_name());
+        let directory = format!("/tmp/{id}-box");
+        let needs_box = self.args.contains(&"{box}");
+        let target = target.or_else(|| needs_box.then(|| Target::start_box(place, &directory)));
         let args = self.args.iter().map(|arg| {
-            arg.replace("{target}", &pid).replace("{id}", &id).replace("{cgroup}", &held)
+            let arg = arg.replace("{target}", &pid).replace("{box}", &directory);
+            arg.replace("{id}", &id).replace("{cgroup}", &held)
         });
         (run.args(args), target)
     }
@@ -153,6 +159,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        ch13::CASES,
         runtime::CASES,
     ];
     lists.into_iter().flatten().copied()
