@@ -1,7 +1,5 @@
 //! What does it take to get into a container that runs?
 
-use std::os::fd::AsFd;
-
 use primitives::{Error, Result, Status, step_giving};
 
 use crate::exec::{self, Visit};
@@ -22,12 +20,12 @@ pub(crate) fn somebody_comes() -> Result<Status> {
         first.meet("furnished", "send nobody into a box that is not ready")
     })?;
     let pidfd = first.pidfd().ok_or_else(|| Error::Unusable("there is no pidfd".into()))?;
-    let target = Target::held(first.pid(), pidfd.as_fd().try_clone_to_owned())?;
+    let pidfd = pidfd.try_clone_to_owned();
     let script = "read number rest < /proc/self/stat
         echo \"process $number of $(hostname), user $(id -u), at $(tty)\"";
     let command = ["sh", "-c", script].map(Into::into);
     let visit = Visit { tty: true, console_socket: None, order: &[], command: &command };
-    let status = exec::exec(&target, &visit)?;
+    let status = first.beside(|pid| exec::exec(&Target::held(pid, pidfd)?, &visit))?;
     step_giving("end the box", || {
         first.release("let its first process end, and the box with it")?;
         first.finish("leave nobody behind")
