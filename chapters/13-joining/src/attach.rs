@@ -9,10 +9,12 @@ use std::io::{IsTerminal, Read, Seek, SeekFrom, Write, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use primitives::{Error, Result, Signal, Status, await_any, block_signals, signalfd, step_giving};
+use primitives::{Error, Result, Signal, Status, block_signals, signalfd, step_giving};
 
-use crate::boxes::{self, Conversation};
+use crate::boxes::{self, Conversation, first_of};
 use crate::terminal;
+
+const NOBODY: &str = "left: there is nobody to type";
 
 /// So much of what was said before is shown to whoever sits down.
 const SCREENFUL: u64 = 2048;
@@ -44,25 +46,19 @@ pub(crate) fn attach(place: &Path) -> Result<Status> {
 // ANCHOR: converse
 fn converse(talk: &Conversation, resized: &OwnedFd) -> Result<&'static str> {
     let (mut line, mut keyboard) = (file(&talk.line)?, file(&talk.terminal)?);
-    let mut keys = Keys::default();
+    let (input, mut keys) = (stdin(), Keys::default());
     loop {
-        let input = stdin();
-        let all = [talk.line.as_fd(), resized.as_fd(), input.as_fd()];
-        let ready = await_any(&all).map_err(|e| Error::Unusable(format!("poll: {e:?}")))?;
+        let ready = first_of(&[talk.line.as_fd(), resized.as_fd(), input.as_fd()])?;
         if ready[0] {
-            match read(&mut line) {
-                Some(text) => say(&text),
-                None => return Ok("the box has ended"),
-            }
+            let Some(text) = read(&mut line) else { return Ok("the box has ended") };
+            say(&text);
         }
         if ready[1] {
             let _ = read(&mut file(resized)?);
             terminal::fit(&talk.terminal)?;
         }
         if ready[2] {
-            let Some(typed) = read(&mut file(&input)?) else {
-                return Ok("left: there is nobody to type");
-            };
+            let Some(typed) = read(&mut file(&input)?) else { return Ok(NOBODY) };
             let (typed, leaves) = keys.pass(&typed);
             // Nobody may sit there any more; then the box says so, or ends.
             let _ = keyboard.write_all(&typed);

@@ -6,16 +6,21 @@
 //! as plain text, exactly from that place in the log on.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use primitives::{
-    Error, Result, clean_up, connect_unix, create_appending, listen_unix, mkdir, receive_fds,
-    step_giving,
+    Error, Result, await_any, clean_up, connect_unix, create_appending, listen_unix, mkdir,
+    receive_fds, step_giving,
 };
 
 pub(crate) fn log(place: &Path) -> PathBuf {
     place.join("log")
+}
+
+/// Sleeps until one of these has something to say; which.
+pub(crate) fn first_of(all: &[BorrowedFd<'_>]) -> Result<Vec<bool>> {
+    await_any(all).map_err(|errno| Error::Unusable(format!("poll: {errno:?}")))
 }
 
 fn door(place: &Path) -> PathBuf {

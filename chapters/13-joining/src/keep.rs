@@ -9,12 +9,11 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use primitives::{
-    Child, Error, Result, Signal, Status, ToParent, accept_unix, await_any, become_program,
-    block_signals, has_something, pass_on, pidfd_send_signal, send_fds_to, setsid, signalfd, step,
-    step_giving,
+    Child, Error, Result, Signal, Status, ToParent, accept_unix, become_program, block_signals,
+    has_something, pass_on, pidfd_send_signal, send_fds_to, setsid, signalfd, step, step_giving,
 };
 
-use crate::boxes::Place;
+use crate::boxes::{Place, first_of};
 use crate::{Run, inside, terminal};
 
 /// Those that would end the keeper, and the box without a word with it.
@@ -50,6 +49,14 @@ fn live(parent: &ToParent, wanted: &Run) -> Result<u8> {
     })
 }
 
+/// What a keeper was woken by.
+struct Happened {
+    ended: bool,
+    told_to_end: bool,
+    knocked: bool,
+    spoke: bool,
+}
+
 struct Keeper<'a> {
     process: BorrowedFd<'a>,
     master: OwnedFd,
@@ -81,34 +88,20 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    // ANCHOR: stay
     /// Sleeps until something happens, and does what is to be done about it, until the box ends.
     fn stay(&mut self) -> Result<()> {
         loop {
-            let fixed = [self.process, self.signals.as_fd(), self.door.as_fd()];
-            let moving = self.heard.iter().map(AsFd::as_fd);
-            let all: Vec<BorrowedFd<'_>> = fixed
-                .into_iter()
-                .chain(self.listeners.iter().map(AsFd::as_fd))
-                .chain(moving)
-                .collect();
-            let ready = await_any(&all).map_err(|e| Error::Unusable(format!("poll: {e:?}")))?;
-            let (ended, told_to_end, knocked) = (ready[0], ready[1], ready[2]);
-            // Listeners say nothing: what can be read is their end.
-            let gone: Vec<bool> = ready[3..3 + self.listeners.len()].to_vec();
-            let spoke = self.heard.is_some() && ready[ready.len() - 1];
-            let mut gone = gone.into_iter();
-            self.listeners.retain(|_| gone.next() == Some(false));
-            if spoke {
+            let happened = self.wait()?;
+            if happened.spoke {
                 self.pass_on_what_is_said();
             }
-            if knocked {
+            if happened.knocked {
                 self.let_in()?;
             }
-            if told_to_end {
+            if happened.told_to_end {
                 self.end_the_box()?;
             }
-            if ended {
+            if happened.ended {
                 while self.heard.as_ref().is_some_and(|master| has_something(master.as_fd())) {
                     self.pass_on_what_is_said();
                 }
@@ -116,7 +109,20 @@ impl<'a> Keeper<'a> {
             }
         }
     }
-    // ANCHOR_END: stay
+
+    /// Listeners say nothing: what can be read from them is their end.
+    fn wait(&mut self) -> Result<Happened> {
+        let fixed = [self.process, self.signals.as_fd(), self.door.as_fd()];
+        let heard = self.heard.iter().map(AsFd::as_fd);
+        let listeners = self.listeners.iter().map(AsFd::as_fd);
+        let all: Vec<BorrowedFd<'_>> = fixed.into_iter().chain(heard).chain(listeners).collect();
+        let mut ready = first_of(&all)?.into_iter();
+        let mut next = || ready.next().unwrap_or(false);
+        let (ended, told_to_end, knocked) = (next(), next(), next());
+        let spoke = self.heard.is_some() && next();
+        self.listeners.retain(|_| !next());
+        Ok(Happened { ended, told_to_end, knocked, spoke })
+    }
 
     // ANCHOR: pass_on
     /// First into the log, then to those who listen. One that is too slow is sent away: it misses
