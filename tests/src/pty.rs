@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{sleep, spawn};
@@ -45,6 +45,11 @@ impl Terminal {
     /// The end for a program, as its standard input, output or error.
     pub fn end(&self) -> Stdio {
         self.end.try_clone().expect("a descriptor can be copied").into()
+    }
+
+    /// The end of the one at the keyboard, whose size is that of the window.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.keyboard.as_fd()
     }
 
     /// Types text; `\x03` is Ctrl-C, `\x1a` is Ctrl-Z.

@@ -103,7 +103,7 @@ impl Shown for Signal {
 }
 
 /// A set of signals as strace has it, in the order of their numbers: `[TERM CHLD]`.
-fn set_shown(signals: &[Signal]) -> Arg {
+pub(crate) fn set_shown(signals: &[Signal]) -> Arg {
     let mut signals = signals.to_vec();
     signals.sort_by_key(|signal| *signal as i32);
     let names: Vec<&str> = signals.iter().map(|signal| &signal.as_str()["SIG".len()..]).collect();

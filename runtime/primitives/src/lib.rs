@@ -61,6 +61,7 @@ mod signals;
 mod spawn;
 mod spent;
 mod successor;
+mod talk;
 mod timestamp;
 mod trees;
 mod tty;
@@ -176,6 +177,10 @@ pub use send::send_bytes;
 pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use spent::{Spent, spent_by_children};
+pub use talk::{
+    accept_unix, await_any, create_appending, has_something, listen_unix, pass_on, send_fds_to,
+    signalfd,
+};
 pub use timestamp::now;
 pub use trees::{clean_up_tree, open_beneath, open_directory, remove_tree};
 pub use tty::{

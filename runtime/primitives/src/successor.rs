@@ -4,18 +4,20 @@
 //! it is in: both are for processes that it makes. So one that has to join namespaces makes a second
 //! one, whose parent is not itself but its own parent, and ends. The second one keeps the line.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::Location;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use trace::Arg;
 
 use crate::args::{Word, fields, flags};
 use crate::call;
+use crate::clean_up;
 use crate::error::Result;
-use crate::gate::{is_watched, perform, perform_for};
+use crate::gate::{is_watched, perform, perform_for, rescue};
 use crate::hand_over::Received;
 use crate::line::{Line, Message, ToParent};
 use crate::namespaces::Namespaces;
@@ -69,10 +71,21 @@ impl ToParent {
             Ok(Pid::from_raw(pid))
         })?;
         let Some(pidfd) = pidfd else { return Ok(()) };
-        let message = Message::Successor(pid.as_raw());
-        let call = call!("sendmsg" as "present", self.0.as_fd(), pid);
-        let why = "have our parent take it for its child from now on";
-        perform(call, why, || self.0.say_with(&message, pidfd.as_fd())).map(drop)
+        self.present(pid, pidfd.as_fd(), "have our parent take it for its child from now on")
+    }
+
+    /// Presents a sibling to the parent, which gets a descriptor of it. It is there already, and somebody
+    /// must take its status, or the pid namespace that it is in could never end: so this cannot be
+    /// refused.
+    ///
+    /// - man: sendmsg(2), unix(7)
+    /// - since: Linux 2.2
+    /// - EPIPE: the parent has ended
+    #[track_caller]
+    pub fn present(&self, sibling: Pid, pidfd: BorrowedFd<'_>, why: &'static str) -> Result<()> {
+        let message = Message::Successor(sibling.as_raw());
+        let call = call!("sendmsg" as "present", self.0.as_fd(), sibling);
+        rescue(call, why, || self.0.say_with(&message, pidfd)).map(drop)
     }
 }
 
@@ -97,10 +110,17 @@ impl Child {
             let (message, fd) = line.hear_with_fd()?.map_or((None, None), |(m, fd)| (Some(m), fd));
             heard = message;
             Ok(Received(fd))
-        })?;
-        let (Some(Message::Successor(pid)), Some(pidfd)) = (self.conclude(heard)?, found.0) else {
-            let how = self.reap("learn how it ended")?.to_string();
-            return Err(self.lost(how));
+        });
+        let found = found.inspect_err(|_| self.end_whoever_was_not_met())?;
+        let (pid, pidfd) = match (self.conclude(heard)?, found.0) {
+            (Some(Message::Successor(pid)), Some(pidfd)) => (pid, pidfd),
+            (other, _) => {
+                if let Some(Message::Successor(pid)) = other {
+                    end(Pid::from_raw(pid));
+                }
+                let how = self.reap("learn how it ended")?.to_string();
+                return Err(self.lost(how));
+            }
         };
         let first = std::mem::replace(&mut self.pid, Pid::from_raw(pid));
         self.pidfd = Some(pidfd);
@@ -108,6 +128,18 @@ impl Child {
         self.start()?;
         wait::wait(first, "see the first one off")?;
         Ok(())
+    }
+
+    /// A sibling that we have not heard of is our child none the less. With nobody to take its status, its
+    /// pid namespace could not end, and whoever waits for that would wait for ever.
+    fn end_whoever_was_not_met(&self) {
+        let Some(line) = self.line.as_ref() else { return };
+        if !matches!(self.speaks_before_it_ends(line), Ok(true)) {
+            return;
+        }
+        if let Ok(Some((Message::Successor(pid), _))) = line.hear_with_fd() {
+            end(Pid::from_raw(pid));
+        }
     }
 
     /// Waits for a word from the child, or for its end without one. Its successor has the same end of the
@@ -122,4 +154,9 @@ impl Child {
         }
         Ok(line.has_something())
     }
+}
+
+fn end(sibling: Pid) {
+    let _ = clean_up::kill(sibling, Signal::SIGKILL, "leave no process behind");
+    let _ = wait::wait_to_clean_up(sibling);
 }

@@ -14,6 +14,7 @@ mod ch08;
 mod ch09;
 mod ch10;
 mod ch12;
+mod ch13;
 mod ch14;
 mod runtime;
 mod tour;
@@ -32,6 +33,8 @@ pub struct Case {
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
     /// no other run has, for a cgroup, `{cgroup}` one that is there already; for bundles and containers
     /// of chapter 12 see [`Bundle::for_args`].
+    /// no other run has, for a cgroup, `{cgroup}` one that is there already, `{box}` the directory of a
+    /// box of chapter 13, to be come to.
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
@@ -121,7 +124,7 @@ impl Case {
 
     /// Whether a process of it hides, so that only root can read what stands in its memory.
     pub fn hides(&self) -> bool {
-        self.program == "chapter12"
+        matches!(self.program, "chapter12" | "chapter13")
     }
 
     /// The exit code that is right in this place.
@@ -151,8 +154,12 @@ impl Case {
             run = run.with_a_bundle(bundle, self.args.contains(&"create"));
         }
         let (id, held) = (run.id(), run.held_name());
+        let directory = format!("/tmp/{id}-box");
+        let needs_box = self.args.contains(&"{box}");
+        let target = target.or_else(|| needs_box.then(|| Target::start_box(place, &directory)));
         let args = self.args.iter().map(|arg| {
-            arg.replace("{target}", &pid).replace("{id}", &id).replace("{cgroup}", &held)
+            let arg = arg.replace("{target}", &pid).replace("{box}", &directory);
+            arg.replace("{id}", &id).replace("{cgroup}", &held)
         });
         let args: Vec<String> = args.map(|arg| run.fill(&arg)).collect();
         (run.args(args), target)
@@ -174,6 +181,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch09::CASES,
         ch10::CASES,
         ch12::CASES,
+        ch13::CASES,
         ch14::CASES,
         runtime::CASES,
     ];

@@ -133,6 +133,14 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
             let args = record.args.iter().filter_map(watched).collect();
             vec![Expected { names: &["poll"], args, outcome: None, searched: true }]
         }
+        "accept4" | "signalfd4" => {
+            let names: &[&str] = match record.call.as_ref() {
+                "accept4" => &["accept4"],
+                _ => &["signalfd4"],
+            };
+            let (args, outcome) = (args(&[0, 1, 2, 3]), Some(&record.outcome));
+            vec![Expected { names, args, outcome, searched: true }]
+        }
         "mkdtemp" => {
             let made = match &record.outcome {
                 Outcome::Result(path) => vec![(0, path.clone())],

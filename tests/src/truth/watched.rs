@@ -128,6 +128,8 @@ pub fn strace_filter() -> String {
         "rt_sigtimedwait",
         "fcntl",
         "poll",
+        "accept4",
+        "signalfd4",
     ];
     let names: Vec<&str> = WATCHED.iter().copied().chain(others).collect();
     // strace has calls of other architectures under the same names; it may not know all of these.

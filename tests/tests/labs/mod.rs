@@ -8,6 +8,7 @@ mod ch08;
 mod ch09;
 mod ch10;
 mod ch12;
+mod ch13;
 mod ch14;
 
 use libtest_mimic::Trial;
@@ -24,6 +25,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ch09::trials,
         ch10::trials,
         ch12::trials,
+        ch13::trials,
         ch14::trials,
     ];
     chapters.into_iter().flat_map(|trials| trials(place)).collect()

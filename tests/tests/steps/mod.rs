@@ -11,6 +11,7 @@ mod ch08;
 mod ch09;
 mod ch10;
 mod ch12;
+mod ch13;
 mod ch14;
 
 use crate::checks::Step;
@@ -29,6 +30,7 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
         ch09::STEPS,
         ch10::STEPS,
         ch12::STEPS,
+        ch13::STEPS,
         ch14::STEPS,
     ];
     lists.into_iter().flatten().copied()

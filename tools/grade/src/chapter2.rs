@@ -152,7 +152,7 @@ fn joined_at_once(run: &Run) -> Criterion {
     })
 }
 
-fn same_namespaces(seen: Option<&Seen>, target: &Seen) -> Criterion {
+pub(crate) fn same_namespaces(seen: Option<&Seen>, target: &Seen) -> Criterion {
     let other = |seen: &Seen| -> Vec<String> {
         let all = target.namespaces.iter();
         all.filter(|(name, inode)| seen.namespaces.get(*name) != Some(*inode))

@@ -97,7 +97,7 @@ fn last_one_out(bench: &mut Bench) -> Result<Verdict> {
     Ok(judged(criteria, &run))
 }
 
-fn no_cgroup() -> Verdict {
+pub(crate) fn no_cgroup() -> Verdict {
     let why = "you may make no cgroup here: work as root, or in `cargo run -p lab -- shell`";
     Verdict::Skipped(why.to_string())
 }
@@ -187,7 +187,7 @@ impl Drop for Group {
 }
 
 /// The cgroups that this process is in, and those above them, in every hierarchy.
-fn places() -> Vec<PathBuf> {
+pub(crate) fn places() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let mut places = Vec::new();

@@ -26,6 +26,7 @@ mod chance;
 mod chapter1;
 mod chapter10;
 mod chapter12;
+mod chapter13;
 mod chapter14;
 mod chapter2;
 mod chapter3;
