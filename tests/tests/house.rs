@@ -115,6 +115,7 @@ fn chapters_stand_alone() {
         ("chapters/10-seccomp", "serde."),
         ("chapters/10-seccomp", "serde_json."),
         ("chapters/10-seccomp", "syscalls "),
+        ("chapters/11-wires", "serde_json."),
     ];
     for path in manifests() {
         if !path.starts_with(workspace().join("chapters")) {

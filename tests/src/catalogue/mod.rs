@@ -13,6 +13,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
 mod runtime;
 mod tour;
 
@@ -153,6 +154,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        ch11::CASES,
         runtime::CASES,
     ];
     lists.into_iter().flatten().copied()

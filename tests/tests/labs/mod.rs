@@ -7,6 +7,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
 
 use libtest_mimic::Trial;
 use tests::places::Place;
@@ -21,6 +22,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ch08::trials,
         ch09::trials,
         ch10::trials,
+        ch11::trials,
     ];
     chapters.into_iter().flat_map(|trials| trials(place)).collect()
 }

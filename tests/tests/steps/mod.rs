@@ -10,6 +10,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
 
 use crate::checks::Step;
 
@@ -26,6 +27,7 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
         ch08::STEPS,
         ch09::STEPS,
         ch10::STEPS,
+        ch11::STEPS,
     ];
     lists.into_iter().flatten().copied()
 }

@@ -25,6 +25,7 @@ mod cargo;
 mod chance;
 mod chapter1;
 mod chapter10;
+mod chapter11;
 mod chapter2;
 mod chapter3;
 mod chapter4;
