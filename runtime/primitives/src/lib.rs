@@ -62,6 +62,7 @@ mod spawn;
 mod spent;
 mod successor;
 mod talk;
+mod tcp;
 mod timestamp;
 mod trees;
 mod tty;
@@ -181,6 +182,7 @@ pub use talk::{
     accept_unix, await_any, create_appending, has_something, listen_unix, pass_on, send_fds_to,
     signalfd,
 };
+pub use tcp::{tcp_connect, tcp_listen, tcp_send};
 pub use timestamp::now;
 pub use trees::{clean_up_tree, open_beneath, open_directory, remove_tree};
 pub use tty::{

@@ -210,6 +210,8 @@ pub struct Link {
     pub up: bool,
     /// Whether something is at the other end: a wire has a carrier when both its ends are on.
     pub carrier: bool,
+    /// Whether packets go through. The kernel gets it going in its own time once there is a carrier.
+    pub running: bool,
     /// The number of the bridge that it is plugged into.
     pub master: Option<u32>,
     /// The number of the other end of a wire, which may be in another namespace.
@@ -251,6 +253,7 @@ fn described(message: LinkMessage) -> Link {
         kind: None,
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::LowerUp),
+        running: flags.contains(LinkFlags::Running),
         master: None,
         peer: None,
         address: Vec::new(),

@@ -13,6 +13,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
 mod ch12;
 mod ch13;
 mod ch14;
@@ -180,6 +181,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        ch11::CASES,
         ch12::CASES,
         ch13::CASES,
         ch14::CASES,

@@ -7,6 +7,7 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
 mod ch12;
 mod ch13;
 mod ch14;
@@ -24,6 +25,7 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ch08::trials,
         ch09::trials,
         ch10::trials,
+        ch11::trials,
         ch12::trials,
         ch13::trials,
         ch14::trials,

@@ -25,6 +25,7 @@ mod cargo;
 mod chance;
 mod chapter1;
 mod chapter10;
+mod chapter11;
 mod chapter12;
 mod chapter13;
 mod chapter14;
