@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use primitives::WindowArgs;
 
+use crate::checkpointing::{Checkpointing, Restoring};
 use crate::later::Later;
 
 /// An OCI container runtime that can be watched.
@@ -153,6 +154,10 @@ pub(crate) enum Command {
         /// The container
         id: String,
     },
+    /// Write a container down, to let it go on at another time or another place (needs criu)
+    Checkpoint(Later<Checkpointing>),
+    /// Bring back a container that was written down
+    Restore(Later<Restoring>),
     /// Print what this runtime can do, as JSON
     Features,
     /// Write a config.json to start from

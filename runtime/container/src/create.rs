@@ -109,7 +109,7 @@ fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created>
     }
 }
 
-fn find_cgroups(wanted: &Wanted<'_>) -> Result<Cgroups> {
+pub(crate) fn find_cgroups(wanted: &Wanted<'_>) -> Result<Cgroups> {
     let options = &wanted.options;
     let cgroups = Cgroups::find(&wanted.plan.cgroup, wanted.id.as_str(), options.driver)?;
     match cgroups.is_empty() && options.needs_cgroups {
@@ -176,7 +176,7 @@ fn bring_up(
 }
 // ANCHOR_END: bring_up
 
-fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
+pub(crate) fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
     let plan = wanted.plan;
     Remembered {
         id: wanted.id.clone(),
@@ -185,6 +185,7 @@ fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
         created: primitives::now(),
         owner: own_ids().0,
         init: None,
+        restored: false,
         cgroups,
         more_to_come: !plan.hooks.poststart.is_empty()
             || !plan.hooks.poststop.is_empty()

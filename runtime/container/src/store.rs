@@ -103,6 +103,9 @@ pub struct Remembered {
     pub owner: u32,
     /// Its first process; none before there is one.
     pub init: Option<Known>,
+    /// Whether criu has made its processes, which then have run no execve.
+    #[serde(default)]
+    pub restored: bool,
     /// Its cgroups.
     pub cgroups: Cgroups,
     /// Whether starting or deleting it takes more than can be read here, and so the configuration:

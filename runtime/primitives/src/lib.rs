@@ -37,6 +37,7 @@ mod mount_tree;
 mod names;
 mod namespaces;
 mod notify;
+mod packets;
 mod parting;
 mod patience;
 mod persona;
@@ -126,6 +127,7 @@ pub use notify::{
     seccomp_listen, seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass,
     seccomp_notif_recv, seccomp_notif_send,
 };
+pub use packets::{Ends, descendants_of, inherited_fd, mount_of, packet_pair, send_packet};
 pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
     personality, prctl_set_dumpable, write_oom_score_adj,
