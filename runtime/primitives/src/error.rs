@@ -102,6 +102,8 @@ pub struct Refusal {
     pub here: bool,
     /// What the errno means for this request.
     pub hint: Option<&'static str>,
+    /// What the kernel said besides, in its own words, where a request has a way to hear them.
+    pub said: Option<String>,
 }
 
 impl Refusal {
@@ -115,7 +117,7 @@ impl Refusal {
         let hint = cards::hint(call.primitive, &errno_name(errno));
         let args: Vec<Arg> = call.args.iter().cloned().map(Arg::brief).collect();
         let request = Request { call: call.name, args: &args }.to_string();
-        Refusal { role, step, call: call.name, request, errno, here, hint }
+        Refusal { role, step, call: call.name, request, errno, here, hint, said: None }
     }
 }
 
@@ -133,6 +135,10 @@ impl std::fmt::Display for Refusal {
             (true, _) => f.write_str(" (refused by the window, the kernel was not asked)"),
             (false, Some(hint)) => write!(f, " ({hint})"),
             (false, None) => write!(f, " ({})", self.errno.desc()),
+        }?;
+        match &self.said {
+            Some(said) => write!(f, "; the kernel says: {said}"),
+            None => Ok(()),
         }
     }
 }

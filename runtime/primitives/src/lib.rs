@@ -9,6 +9,7 @@
 //!
 //! Nothing outside this crate names `nix`, `libc` or `unsafe`, or has an effect on the machine.
 
+mod addresses;
 mod args;
 mod beneath;
 mod bpf;
@@ -36,6 +37,8 @@ mod mount;
 mod mount_tree;
 mod names;
 mod namespaces;
+mod netlink;
+mod netlink_words;
 mod notify;
 mod packets;
 mod parting;
@@ -59,7 +62,11 @@ mod tty;
 mod untrusted;
 mod wait;
 mod window;
+mod wires;
 
+pub use addresses::{
+    Address, Cidr, Route, address_add, addresses_of, route_add, routes, routes_of,
+};
 pub use args::{ToArg, Word};
 pub use beneath::{
     FileKind, Seen, fchownat, is_on_procfs, last_words, link_target, look_at, mkdirat, mknodat,
@@ -166,3 +173,7 @@ pub use untrusted::{
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;
 pub use window::{Form, WindowArgs, may_be_watched, open as watch};
+pub use wires::{
+    Link, Netns, link_delete, link_move, link_named, link_new_bridge, link_new_veth,
+    link_new_veth_into, link_rename, link_set_down, link_set_master, link_set_up, links,
+};

@@ -3,6 +3,7 @@
 use primitives::Capabilities;
 use trace::{Arg, Outcome, Record};
 
+use super::netlink;
 use super::same::{has, same};
 use super::watched::WATCHED;
 use crate::strace::Syscall;
@@ -170,12 +171,22 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
             outcome: Some(&record.outcome),
             searched: false,
         }],
+        name if name.starts_with("RTM_") => exchanged(record),
         name => {
             let names = WATCHED.iter().position(|known| *known == name);
             let names = names.map_or(&[][..], |index| &WATCHED[index..=index]);
             one(names, &[0, 1, 2, 3, 4, 5])
         }
     }
+}
+
+/// A message through a socket and the answer to it, after the questions which number a device has.
+fn exchanged(record: &Record) -> Vec<Expected<'_>> {
+    let part = |(name, claimed)| {
+        let names: &[&str] = if name == "sendto" { &["sendto"] } else { &["recvfrom"] };
+        Expected { names, args: vec![(1, claimed)], outcome: None, searched: true }
+    };
+    netlink::exchange(record).into_iter().map(part).collect()
 }
 
 /// Opening a file and writing a value into it is one request to a person and two to the kernel.
