@@ -237,7 +237,7 @@ impl Returning<'_> {
         match (notice.script.as_str(), notice.pid) {
             ("setup-namespaces", Some(pid)) => self.meet(pid),
             ("orphan-pts-master", _) => self.take_terminal(notice.files),
-            ("pre-resume", _) => step_giving("hold it to the configuration", || self.check()),
+            (criu::LAST_MOMENT, _) => self.check(),
             _ => Ok(()),
         }
     }
@@ -290,13 +290,15 @@ impl Returning<'_> {
         pids
     }
 
-    /// criu goes on whatever it is told now, so what may not run is ended here, before it has.
+    /// What may not run is ended here, before criu is, which holds it still.
     fn check(&mut self) -> Result<()> {
         let Some(first) = self.init.as_ref().map(Child::pid) else { return Ok(()) };
-        let result = criu::check(&self.came_back(first), self.wanted.plan);
+        let pids = self.came_back(first);
+        let result = criu::check(&pids, self.wanted.plan);
         if result.is_err() {
             let why = "have nothing run that the configuration does not allow";
-            clean_up::kill(first, Signal::SIGKILL, why)?;
+            // One that has ended meanwhile needs no end.
+            pids.iter().for_each(|pid| drop(clean_up::kill(*pid, Signal::SIGKILL, why)));
         }
         result
     }

@@ -25,6 +25,7 @@ pub(super) struct Line {
     pub(super) id: u64,
     above: u64,
     point: PathBuf,
+    kind: String,
 }
 
 /// What is mounted from the host in a container that runs: where, and the name that it gets in the
@@ -52,7 +53,21 @@ pub(crate) fn mounts_of(pid: Pid, plan: &Plan, cgroups: &Inside) -> Result<Vec<P
         guarded.masked.iter().any(|path| path == point)
             || guarded.readonly.iter().any(|path| path == point)
     };
-    Ok(belonging(&table(&text), &places, is_guarded))
+    let table = table(&text);
+    let mut pairs = belonging(&table, &places, is_guarded);
+    pairs.extend(table.iter().filter(|line| is_null_of_host(line, plan)).map(|line| {
+        let name = NULL_OF_HOST.to_string();
+        (shown(&line.point), name)
+    }));
+    Ok(pairs)
+}
+
+/// What a file is masked with where the container's own null device is the host's, shown by a mount; the
+/// name is runc's, for whom it always is.
+const NULL_OF_HOST: &str = "/dev/null";
+
+fn is_null_of_host(line: &Line, plan: &Plan) -> bool {
+    line.kind == "devtmpfs" && plan.guarded_paths.masked.contains(&line.point)
 }
 
 /// Where something of the configuration is mounted, and whether it is the host's.
@@ -151,8 +166,7 @@ pub(crate) fn mounts_from_host(plan: &Plan, cgroups: &Inside) -> Result<Vec<Pair
     }
     pairs.extend(parts_of_host(plan, cgroups).iter().map(|(at, own)| (shown(at), shown(own))));
     pairs.extend(plan.devices.iter().map(|device| (shown(&device.path), shown(&device.path))));
-    // An image of runc's calls all files so that are masked.
-    pairs.push(("/dev/null".to_string(), "/dev/null".to_string()));
+    pairs.push((NULL_OF_HOST.to_string(), NULL_OF_HOST.to_string()));
     pairs.sort();
     pairs.dedup_by(|one, other| one.0 == other.0);
     Ok(pairs)
@@ -185,7 +199,9 @@ pub(super) fn table(text: &str) -> Vec<Line> {
         let mut words = line.split(' ');
         let id = words.next()?.parse().ok()?;
         let above = words.next()?.parse().ok()?;
-        Some(Line { id, above, point: PathBuf::from(plain(words.nth(2)?)) })
+        let point = PathBuf::from(plain(words.nth(2)?));
+        let kind = words.skip_while(|word| *word != "-").nth(1)?.to_string();
+        Some(Line { id, above, point, kind })
     };
     text.lines().filter_map(line).collect()
 }

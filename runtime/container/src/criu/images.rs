@@ -113,7 +113,7 @@ fn make(path: &Path) -> Result<()> {
     }
     step_giving("make a place for the images", || {
         let why = "have a place for what holds all that is in the container's memory";
-        missing.into_iter().rev().try_for_each(|path| mkdir(path, 0o700, why))
+        missing.into_iter().rev().try_for_each(|path| mkdir(path, 0o711, why))
     })
 }
 

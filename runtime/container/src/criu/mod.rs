@@ -103,6 +103,9 @@ impl std::fmt::Display for Version {
 /// External network namespaces came with 3.11, and with them all that is used here.
 const OLDEST: Version = Version(31_100);
 
+/// All is restored, and nothing has run.
+pub(crate) const LAST_MOMENT: &str = "pre-resume";
+
 /// A criu that was started, and waits for what it is asked.
 #[derive(Debug)]
 pub(crate) struct Criu {
@@ -200,7 +203,13 @@ impl Criu {
         let answer = loop {
             let Some(mut answer) = self.hear()? else { break Answer::default() };
             let Some(notice) = answer.notice.take() else { break answer };
+            let is_last = notice.script == LAST_MOMENT;
             let result = if refused.is_none() { heard(notice) } else { Ok(()) };
+            if is_last && result.is_err() {
+                // It would go on whatever it is told, and it traces those that were killed, so that it
+                // and they would wait for each other. It ends with this value.
+                return result.map(|()| None);
+            }
             let mut reply = Message::default();
             reply.number("type", 1, NOTIFY);
             reply.number("notify_success", 3, i64::from(result.is_ok()));
