@@ -57,6 +57,7 @@ mod signals;
 mod spawn;
 mod spent;
 mod successor;
+mod tcp;
 mod timestamp;
 mod tty;
 mod untrusted;
@@ -161,6 +162,7 @@ pub use send::send_bytes;
 pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use spent::{Spent, spent_by_children};
+pub use tcp::{tcp_connect, tcp_listen, tcp_send};
 pub use timestamp::now;
 pub use tty::{
     WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,

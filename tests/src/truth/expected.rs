@@ -271,17 +271,23 @@ fn locked(record: &Record) -> Vec<Expected<'_>> {
     }
 }
 
-/// A socket by its name: in an open directory, which the kernel is told by way of `/proc`, or by a path.
+/// A socket by its address, or its name: in an open directory, which the kernel is told by way of `/proc`, or by a path.
 fn spoken_to(record: &Record) -> Expected<'_> {
     let names: &[&str] = if record.call == "bind" { &["bind"] } else { &["connect"] };
     let path = match record.args.as_slice() {
         [Arg::Fd(directory), Arg::Path(name)] => {
             Arg::Path(format!("/proc/self/fd/{directory}/{name}"))
         }
+        [address @ Arg::Fields(_)] => address.clone(),
         [path, ..] => path.clone(),
         [] => Arg::Word("a path".into()),
     };
-    let mut args = vec![(1, field("sun_path", path))];
+    let address = match path {
+        // Of TCP, with a port.
+        Arg::Fields(_) => path,
+        path => field("sun_path", path),
+    };
+    let mut args = vec![(1, address)];
     let outcome = match &record.outcome {
         // What comes of it is the socket.
         Outcome::Result(fd @ Arg::Fd(_)) => {

@@ -1,5 +1,6 @@
 //! Network devices, addresses and routes, in a network namespace of its own.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -22,9 +23,20 @@ pub(super) fn wires() -> Result<()> {
     primitives::link_set_master("left", "br0", "plug one end in")?;
     primitives::link_rename("right", "new", "call the other end something else")?;
     all_is_there()?;
+    talk()?;
     wires_between_two()?;
     primitives::link_set_down("br0", "see that a device can be switched off")?;
     primitives::link_delete("br0", "leave no bridge")
+}
+
+/// Two sockets of one namespace, by the address of the bridge.
+fn talk() -> Result<()> {
+    let address = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 7);
+    let door = primitives::tcp_listen(address, "be called")?;
+    let call = primitives::tcp_connect(address, "call")?;
+    primitives::tcp_send(call.as_fd(), "hello", "be heard")?;
+    drop(door);
+    Ok(())
 }
 
 /// What the kernel tells of what was made.
