@@ -342,6 +342,12 @@ pub(crate) struct Limits {
     /// The most memory and swap together, in bytes; -1 for no limit
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) memory_swap: Option<String>,
+    /// Its share of the third cache, as linux.intelRdt.l3CacheSchema
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) l3_cache_schema: Option<String>,
+    /// Its share of the way to memory, as linux.intelRdt.memBwSchema
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) mem_bw_schema: Option<String>,
     /// The most processes
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) pids_limit: Option<i64>,

@@ -20,7 +20,7 @@ use crate::root;
 use crate::state::{self, Status};
 use crate::store::{Folder, Known, Remembered, Store};
 use crate::wanted::Wanted;
-use crate::{console, create, delete, terminal};
+use crate::{console, create, delete, resctrl, terminal};
 
 /// What is asked for beside what a new container is asked for, in runc's words.
 #[derive(Clone, Debug, Default)]
@@ -97,12 +97,14 @@ fn bring_back(
 ) -> Result<Back> {
     let plan = wanted.plan;
     root::check(plan)?;
+    remembered.resctrl = resctrl::find(plan, wanted.id.as_str())?;
     step_giving("write down what will be there", || {
         folder.keep_config(wanted.config)?;
         folder.remember(remembered)
     })?;
     remembered.cgroups.make()?;
     remembered.cgroups.limit(&plan.cgroup)?;
+    remembered.resctrl.iter().try_for_each(|group| group.make(plan))?;
     let namespaces = criu::joined_namespaces(plan)?;
     let criu = start_criu(remembered, plan, images, &namespaces)?;
     let options = options(remembered, wanted, restore, images, &namespaces, criu.pid())?;
@@ -246,6 +248,8 @@ impl Returning<'_> {
     fn meet(&mut self, pid: Pid) -> Result<()> {
         let why = "be its parent, and mean no other process by its number";
         self.init = Some(Child::adopt("init", pid, why)?);
+        // Before it makes the others, who are then in it too.
+        self.remembered.resctrl.iter().try_for_each(|group| group.take(pid))?;
         step_giving("write down who it is", || {
             self.remembered.init = Known::of(pid);
             self.folder.remember(self.remembered)

@@ -108,6 +108,9 @@ pub struct Remembered {
     pub restored: bool,
     /// Its cgroups.
     pub cgroups: Cgroups,
+    /// Its share of the processor's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<crate::resctrl::Group>,
     /// Whether starting or deleting it takes more than can be read here, and so the configuration:
     /// hooks to run, or somebody to be asked about system calls.
     pub more_to_come: bool,
