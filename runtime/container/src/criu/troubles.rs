@@ -23,6 +23,11 @@ const HINTS: &[(&str, &str)] = &[
         "a file that the container has open is not in it: give it a pipe, a terminal or /dev/null for \
          its output",
     ),
+    (
+        "has bad size",
+        "a file that it had open must be as long as it was; one that was its output is given to it again \
+         with >>",
+    ),
     ("Connected TCP socket", "it has connections: --tcp-established keeps them"),
     ("file lock", "it holds locks: --file-locks keeps them"),
     ("External socket is used", "it speaks to somebody outside: --ext-unix-sk allows that"),

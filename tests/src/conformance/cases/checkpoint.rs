@@ -23,6 +23,12 @@ pub(super) const CASES: &[Case] = &[
         Fits::Root,
         rights,
     ),
+    case(
+        "checkpoint/no-new-privileges",
+        "config.md, noNewPrivileges",
+        Fits::Root,
+        no_new_privileges,
+    ),
     case("checkpoint/links", "CVE-2026-53489: an image is no link", Fits::Root, links),
     case("checkpoint/stopped", "runc: checkpoint needs a running container", Fits::Root, stopped),
     case("checkpoint/no-images", "runc: restore", Fits::Root, no_images),
@@ -48,6 +54,8 @@ fn counting(bench: &Bench) -> Result<()> {
     let script = "i=0; while :; do i=$((i+1)); echo $i > /count; sleep 0.05; done";
     config["process"]["args"] = json!(["/bin/busybox", "sh", "-c", script]);
     config["root"]["readonly"] = json!(false);
+    // Old versions of criu lose it, and then the container is not let run: see below.
+    config["process"]["noNewPrivileges"] = json!(false);
     bench.write(&config)?;
     bench.command(&["run", "--detach", bench.id()])?.good()?;
     bench.until("it counts", || Ok((count(bench) >= 2).then_some(())))
@@ -109,7 +117,11 @@ fn left_running(bench: &Bench) -> Result<()> {
 }
 
 fn foreground(bench: &Bench) -> Result<()> {
-    bench.run_detached(&bench.config_for(&["report", "wait:/go", "exit:7"]))?;
+    // It says nothing: a file that it has written to must be given to it again as it was.
+    let mut config = bench.config_for(&["wait:/go", "exit:7"]);
+    config["process"]["noNewPrivileges"] = json!(false);
+    bench.write(&config)?;
+    bench.command(&["run", "--detach", bench.id()])?.good()?;
     if !works() {
         return Ok(());
     }
@@ -137,6 +149,24 @@ fn rights(bench: &Bench) -> Result<()> {
     let words = ["restore", "--detach", "--image-path", &images, bench.id()];
     bench.fails("refused", &bench.command(&words)?, 1);
     bench.equal("it has not run", count(bench), before);
+    Ok(())
+}
+
+/// It comes back, or nothing does: criu 3.17 does not keep it.
+fn no_new_privileges(bench: &Bench) -> Result<()> {
+    bench.write(&bench.config_for(&["sleep"]))?;
+    bench.command(&["run", "--detach", bench.id()])?.good()?;
+    if !works() {
+        return Ok(());
+    }
+    let images = images(bench);
+    bench.command(&["checkpoint", "--image-path", &images, bench.id()])?.good()?;
+    let done = bench.command(&["restore", "--detach", "--image-path", &images, bench.id()])?;
+    if done.code == 0 {
+        bench.until_status("running")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", bench.pid()?))?;
+        bench.holds("it is kept", status.contains("NoNewPrivs:\t1"), status);
+    }
     Ok(())
 }
 
