@@ -4,6 +4,7 @@
 //! have. A command that is not here yet is not pretended to be.
 
 mod bundles;
+mod checkpointing;
 mod cli;
 mod features;
 mod global;
@@ -53,6 +54,8 @@ fn carry_out(cli: &Cli) -> Result<Status> {
         Command::Resume { id } => resources::resume(global, id),
         Command::Update(limits) => resources::update(global, limits),
         Command::Events { stats, interval, id } => resources::events(global, id, *stats, interval),
+        Command::Checkpoint(wanted) => checkpointing::checkpoint(global, wanted),
+        Command::Restore(wanted) => checkpointing::restore(global, wanted),
         Command::Features => features::print(),
         Command::Spec { bundle, rootless: false } => spec::write(bundle, spec::default()),
         Command::Spec { bundle, rootless: true } => spec::write(bundle, spec::rootless()),

@@ -99,10 +99,16 @@ fn become_program(
 
 /// Waits until its ids mean something, and takes on those that own the new namespaces.
 fn become_root(parent: &ToParent, plan: &Plan) -> Result<()> {
-    if plan.namespaces.makes(Kind::User) {
-        step_giving("wait for the ids", || parent.wait("be nobody no longer"))?;
+    if waits_for_its_place(plan) {
+        let why = "be nobody no longer, and have the network devices that shall be here";
+        step_giving("wait for the ids", || parent.wait(why))?;
     }
     take_on_first_ids(plan)
+}
+
+/// Whether the parent has something to do about it before it can do anything itself.
+pub(crate) fn waits_for_its_place(plan: &Plan) -> bool {
+    plan.namespaces.makes(Kind::User) || !plan.network_devices.is_empty()
 }
 
 /// In a user namespace, becomes who its namespaces and new files belong to.

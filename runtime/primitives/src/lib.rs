@@ -43,6 +43,7 @@ mod namespaces;
 mod netlink;
 mod netlink_words;
 mod notify;
+mod packets;
 mod part;
 mod parting;
 mod patience;
@@ -150,6 +151,7 @@ pub use notify::{
     seccomp_listen, seccomp_notif_addfd, seccomp_notif_id_valid, seccomp_notif_let_pass,
     seccomp_notif_recv, seccomp_notif_send,
 };
+pub use packets::{Ends, descendants_of, inherited_fd, mount_of, packet_pair, send_packet};
 pub use part::play;
 pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
