@@ -10,6 +10,8 @@
 //! Nothing outside this crate names `nix`, `libc` or `unsafe`, or has an effect on the machine.
 
 mod args;
+#[cfg(target_arch = "x86_64")]
+mod before_main;
 mod beneath;
 mod bpf;
 mod capabilities;
@@ -163,4 +165,4 @@ pub use untrusted::{
 };
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;
-pub use window::{Form, WindowArgs, may_be_watched, open as watch};
+pub use window::{Form, WindowArgs, open as watch};
