@@ -139,8 +139,11 @@ fn bring_up(
         folder.keep_config(wanted.config)?;
         folder.remember(remembered)
     })?;
-    remembered.cgroups.make()?;
-    remembered.cgroups.limit(&plan.cgroup)?;
+    let meanwhile = init::waits_for_cgroups(plan, &remembered.cgroups);
+    remembered.cgroups.make_birth_place()?;
+    if !meanwhile {
+        make_cgroups(&remembered.cgroups, plan)?;
+    }
     let door = match starter {
         Starter::Another => Some(lay_door(folder)?),
         Starter::This => None,
@@ -154,6 +157,10 @@ fn bring_up(
         folder.remember(remembered)
     })?;
     process::set_oom_score(init.pid(), &plan.process)?;
+    if meanwhile {
+        init.beside(|_| make_cgroups(&remembered.cgroups, plan))?;
+        step_giving("let it enter its cgroups", || init.release("have it held to its limits"))?;
+    }
     remembered.cgroups.register(init.pid(), &plan.cgroup)?;
     if plan.namespaces.makes(Kind::User) {
         init.beside(|pid| map_ids(pid, plan))?;
@@ -206,6 +213,12 @@ fn refuse_what_is_not_here(plan: &Plan) -> Result<()> {
             "{name}: this runtime cannot do that yet (`runtime features` says what it can)"
         ))),
     }
+}
+
+/// Those that init enters by itself; and the limits of all.
+fn make_cgroups(cgroups: &Cgroups, plan: &Plan) -> Result<()> {
+    cgroups.make_those_to_enter()?;
+    cgroups.limit(&plan.cgroup)
 }
 
 fn lay_door(folder: &Folder) -> Result<Door> {

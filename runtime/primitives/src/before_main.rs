@@ -51,9 +51,16 @@ unsafe extern "C" fn seal(stack: *const usize) {
 /// A word of the command line; volatile, so that nobody makes a call of the C library out of a loop.
 fn word(words: *const *const u8, index: usize) -> impl Iterator<Item = u8> + Clone {
     // SAFETY: `seal` counts no further than there are words.
-    let start = unsafe { words.add(index).read() };
-    // SAFETY: a word ends with a null byte, and nobody reads behind it.
-    (0..).map(move |at| unsafe { start.add(at).read_volatile() }).take_while(|byte| *byte != 0)
+    let place = unsafe { words.add(index) };
+    // SAFETY: as above.
+    let mut next = unsafe { place.read() };
+    std::iter::from_fn(move || {
+        // SAFETY: the word is not over, for no null byte has come.
+        let byte = unsafe { next.read_volatile() };
+        // SAFETY: behind this byte is another, unless it is the null byte, and then nobody reads there.
+        next = unsafe { next.add(usize::from(byte != 0)) };
+        (byte != 0).then_some(byte)
+    })
 }
 
 /// Whether the words are those of a command that enters containers, and nobody may want to watch. Wrong
