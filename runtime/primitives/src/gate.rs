@@ -86,7 +86,7 @@ pub(crate) fn perform_for<T: Shown>(
     if WATCHED.load(Ordering::Relaxed) {
         return watched(call(), why, caller, effect, Manner::Asked);
     }
-    effect().map_err(|errno| refusal(&call(), errno, false))
+    effect().map_err(|errno| refusal(call(), errno, false))
 }
 
 /// Makes a request that cleans up. It is written down as any other, but it cannot be refused: what
@@ -103,7 +103,7 @@ pub fn rescue<T: Shown>(
     if WATCHED.load(Ordering::Relaxed) {
         return watched(call(), why, Location::caller(), effect, Manner::Rescue);
     }
-    effect().map_err(|errno| refusal(&call(), errno, false))
+    effect().map_err(|errno| refusal(call(), errno, false))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -130,7 +130,7 @@ fn watched<T: Shown>(
     if let Verdict::Refuse(errno) = verdict {
         record.outcome = Outcome::Refused(errno_name(errno).into());
         window::report(record);
-        return Err(refusal(&call, errno, true));
+        return Err(refusal(call, errno, true));
     }
     let start = Instant::now();
     let result = effect();
@@ -143,7 +143,7 @@ fn watched<T: Shown>(
         Manner::Asked => window::report(record),
         Manner::Rescue => window::mention(record),
     }
-    result.map_err(|errno| refusal(&call, errno, false))
+    result.map_err(|errno| refusal(call, errno, false))
 }
 
 /// A request that was asked about, and is made later: when it cannot be asked about any more.
@@ -172,7 +172,7 @@ pub(crate) fn ask_first(
     if let Verdict::Refuse(errno) = window::decide(&record)? {
         record.outcome = Outcome::Refused(errno_name(errno).into());
         window::report(record);
-        return Err(refusal(&call, errno, true));
+        return Err(refusal(call, errno, true));
     }
     Ok(Asked { call, step: last_step(), record: Some(record) })
 }
@@ -196,7 +196,8 @@ impl Asked {
     }
 
     pub(crate) fn failed(self, errno: Errno) -> Error {
-        let refusal = Refusal::new(window::role(), self.step, &self.call, errno, false);
+        let call = self.call.clone();
+        let refusal = Refusal::new(window::role(), self.step, call, errno, false);
         let error = Error::Request(Box::new(refusal));
         self.came_to(Outcome::Errno(errno_name(errno).into()));
         error
@@ -210,7 +211,7 @@ impl Asked {
     }
 }
 
-pub(crate) fn refusal(call: &Call, errno: Errno, here: bool) -> Error {
+pub(crate) fn refusal(call: Call, errno: Errno, here: bool) -> Error {
     Error::Request(Box::new(Refusal::new(window::role(), last_step(), call, errno, here)))
 }
 

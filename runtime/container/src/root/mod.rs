@@ -50,7 +50,7 @@ pub fn check(plan: &Plan) -> Result<()> {
 fn about(path: &Path, error: Error) -> Error {
     match error {
         Error::Request(mut refusal) => {
-            refusal.request = format!("{} for {}", refusal.request, path.display());
+            refusal.more = format!("{} for {}", refusal.more, path.display());
             Error::Request(refusal)
         }
         other => other,
