@@ -152,15 +152,15 @@ fn bring_up(
     let mut init = make_init(wanted, &remembered.cgroups, (sources, ready, inherited, door))?;
     // ANCHOR_END: before_birth
     // ANCHOR: after_birth
+    if meanwhile {
+        init.beside(|_| make_cgroups(&remembered.cgroups, plan))?;
+        step_giving("let it enter its cgroups", || init.release("have it held to its limits"))?;
+    }
     step_giving("write down who it is", || {
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
     })?;
     process::set_oom_score(init.pid(), &plan.process)?;
-    if meanwhile {
-        init.beside(|_| make_cgroups(&remembered.cgroups, plan))?;
-        step_giving("let it enter its cgroups", || init.release("have it held to its limits"))?;
-    }
     remembered.cgroups.register(init.pid(), &plan.cgroup)?;
     if plan.namespaces.makes(Kind::User) {
         init.beside(|pid| map_ids(pid, plan))?;

@@ -106,8 +106,8 @@ pub use metadata::{
 };
 pub use mount::{
     Recursive, chroot, fsconfig_create, fsconfig_flag, fsconfig_set, fsmount, fsopen, mount_bind,
-    mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_onto,
-    open_tree, pivot_root, umount,
+    mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_into,
+    move_mount_onto, open_tree, pivot_root, umount,
 };
 pub use mount_tree::{
     MountChange, fsconfig_reconfigure, fspick, is_mounted_readonly, mount_setattr_to,

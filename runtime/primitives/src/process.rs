@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -15,6 +16,7 @@ use trace::Arg;
 use crate::args::Word;
 use crate::call;
 use crate::error::Result;
+use crate::files::read_small;
 use crate::gate::perform;
 
 /// Sends a signal to a process by its number.
@@ -213,7 +215,7 @@ pub(crate) fn stat_field<T: FromStr>(pid: i32, field: usize) -> Option<T> {
 /// When a process was made, in clock ticks since the machine was, and whether it has ended; none when
 /// there is no such process. Number and time together belong to one process alone.
 pub fn started_and_ended(pid: Pid) -> Option<(u64, bool)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read_small(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let state = fields.next()?;
