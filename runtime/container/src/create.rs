@@ -140,8 +140,11 @@ fn bring_up(
         folder.keep_config(wanted.config)?;
         folder.remember(remembered)
     })?;
-    remembered.cgroups.make()?;
-    remembered.cgroups.limit(&plan.cgroup)?;
+    let meanwhile = init::waits_for_cgroups(plan, &remembered.cgroups);
+    remembered.cgroups.make_birth_place()?;
+    if !meanwhile {
+        make_cgroups(&remembered.cgroups, plan)?;
+    }
     remembered.resctrl.iter().try_for_each(|group| group.make(plan))?;
     let door = match starter {
         Starter::Another => Some(lay_door(folder)?),
@@ -151,6 +154,10 @@ fn bring_up(
     let mut init = make_init(wanted, &remembered.cgroups, (sources, ready, inherited, door))?;
     // ANCHOR_END: before_birth
     // ANCHOR: after_birth
+    if meanwhile {
+        init.beside(|_| make_cgroups(&remembered.cgroups, plan))?;
+        step_giving("let it enter its cgroups", || init.release("have it held to its limits"))?;
+    }
     step_giving("write down who it is", || {
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
@@ -199,6 +206,12 @@ pub(crate) fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
             || plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()),
         annotations: plan.annotations.clone(),
     }
+}
+
+/// Those that init enters by itself; and the limits of all.
+fn make_cgroups(cgroups: &Cgroups, plan: &Plan) -> Result<()> {
+    cgroups.make_those_to_enter()?;
+    cgroups.limit(&plan.cgroup)
 }
 
 fn lay_door(folder: &Folder) -> Result<Door> {

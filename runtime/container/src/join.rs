@@ -34,7 +34,7 @@ pub(crate) fn new_ones(plan: &Plan) -> Namespaces {
     made.map(kernel_name).fold(Namespaces::empty(), |all, one| all | one)
 }
 
-fn joins(plan: &Plan, kind: Kind) -> bool {
+pub(crate) fn joins(plan: &Plan, kind: Kind) -> bool {
     matches!(plan.namespaces.origin(kind), Origin::Joined(_))
 }
 
@@ -136,9 +136,12 @@ fn set_clocks(plan: &Plan) -> Result<()> {
 
 /// The first process finds its own cgroup and namespaces, as far as it was not born in them.
 pub(crate) fn own_place(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
+    let later = init::waits_for_cgroups(plan, cgroups);
     if !needs_one_ahead(plan) {
-        cgroups.enter()?;
+        if !later {
+            cgroups.enter()?;
+        }
         join(plan, &[Kind::Network, Kind::Ipc, Kind::Uts, Kind::Mount, Kind::Cgroup])?;
     }
-    init::unshare_cgroup(plan)
+    if later { Ok(()) } else { init::unshare_cgroup(plan) }
 }

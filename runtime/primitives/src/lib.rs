@@ -11,6 +11,8 @@
 
 mod addresses;
 mod args;
+#[cfg(target_arch = "x86_64")]
+mod before_main;
 mod beneath;
 mod bpf;
 mod capabilities;
@@ -129,8 +131,8 @@ pub use metadata::{
 };
 pub use mount::{
     Recursive, chroot, fsconfig_create, fsconfig_flag, fsconfig_set, fsmount, fsopen, mount_bind,
-    mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_onto,
-    open_tree, pivot_root, umount,
+    mount_change, mount_move, mount_new, mount_remount, mount_setattr, move_mount, move_mount_into,
+    move_mount_onto, open_tree, pivot_root, umount,
 };
 pub use mount_tree::{
     MountChange, fsconfig_reconfigure, fspick, is_mounted_readonly, mount_setattr_to,
@@ -197,7 +199,7 @@ pub use untrusted::{
 };
 pub use wait::{Status, Waited, wait, wait_any, wait_any_changed, wait_any_ended, wait_pidfd};
 pub use window::out::say;
-pub use window::{Form, WindowArgs, may_be_watched, open as watch};
+pub use window::{Form, WindowArgs, open as watch};
 pub use wires::{
     Link, Netns, link_delete, link_move, link_named, link_new_bridge, link_new_veth,
     link_new_veth_into, link_rename, link_set_down, link_set_master, link_set_up, links,
