@@ -21,22 +21,32 @@
 //! it alone, so nothing disappears under the hands of somebody who works.
 
 mod blobs;
+mod check;
+mod collect;
 mod error;
 mod layers;
 mod locks;
 mod names;
 mod opening;
+mod reach;
 mod receiving;
+mod roots;
+mod usage;
 
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 
 pub use blobs::Verified;
+pub use check::{Checked, Finding};
+pub use collect::{Alone, Collected};
 pub use error::{Error, Result};
 pub use names::Named;
 pub use opening::default_root;
+pub use reach::{Image, Reach};
 pub use receiving::{Arrival, Receiving};
+pub use roots::{Lease, Uses};
+pub use usage::{Room, Usage};
 
 use locks::Lock;
 

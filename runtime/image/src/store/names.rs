@@ -62,6 +62,11 @@ impl Store {
         Ok(all)
     }
 
+    /// All that stands in the layout's index, also what has no name.
+    pub(super) fn images(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.index()?.manifests)
+    }
+
     /// Lets a name stand for an image from now on, whatever it stood for before. The image should be
     /// here: what the name leads to is on the disk before the name is.
     ///

@@ -6,13 +6,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use primitives::{
-    Errno, chmod, create_durably, mkdir, open_beneath, open_directory, own_ids, remove_tree,
-    rename, unlink,
+    Errno, chmod, clean_up_tree, create_durably, mkdir, open_beneath, open_directory, own_ids,
+    remove_tree, rename, rmdir, unlink,
 };
 
 use super::error::step;
 use super::locks::Lock;
 use super::names::EMPTY_INDEX;
+use super::roots::visible_in;
 use super::{Error, Result, Store};
 
 const LAYOUT: &str = "oci-layout";
@@ -93,10 +94,22 @@ impl Store {
                 remove_tree(&open, &name, "take away a layer that a killed command left")?;
             }
         }
-        for folder in ["containers", "leases"] {
+        for folder in ["ingest", "leases"] {
             let folder = self.root.join(folder);
             for name in hidden_in(&folder)? {
                 unlink(&folder.join(name), "take away a file that a killed command left")?;
+            }
+        }
+        let folder = self.root.join("containers");
+        for name in hidden_in(&folder)? {
+            let open = open_directory(&folder).map_err(Error::reading(&folder))?;
+            // Something may be mounted in it still, and that is not ours to end.
+            let _ = clean_up_tree(&open, &name, "take away a container that a killed command left");
+        }
+        for name in visible_in(&folder)? {
+            let path = folder.join(name);
+            if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
+                rmdir(path.as_path(), "take away a container that was never made")?;
             }
         }
         Ok(())
