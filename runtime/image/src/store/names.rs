@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::step;
 use super::locks::Lock;
-use super::{Error, Result, Store};
+use super::{Error, Lease, Result, Store};
 use crate::model::{Descriptor, MediaType, NAME};
 use crate::reference::Reference;
 
@@ -121,13 +121,21 @@ impl Store {
     pub fn unname(&self, name: &str) -> Result<Descriptor> {
         let named = self.names()?.into_iter().find(|named| named.name == name);
         let named = named.ok_or_else(|| Error::NoImage(name.to_string()))?;
-        step("take the name away", || {
+        self.unname_all(&[name])?;
+        Ok(named.image)
+    }
+
+    /// Takes several names away in one moment. One that is not there is gone already.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn unname_all(&self, names: &[&str]) -> Result<()> {
+        step("take the names away", || {
             self.change_names(|all| {
-                all.retain(|other| other.name() != Some(name));
+                all.retain(|image| image.name().is_none_or(|name| !names.contains(&name)));
                 Ok(())
             })
-        })?;
-        Ok(named.image)
+        })
     }
 
     /// The image that a text means: a name, a digest, or the beginning of a digest.
@@ -143,7 +151,7 @@ impl Store {
     /// # Errors
     /// The text means no image, or several.
     pub fn find(&self, text: &str) -> Result<Named> {
-        let names = self.names()?;
+        let mut names = self.names()?;
         // Other tools may have written names that are none elsewhere.
         let exactly = |name: &str| names.iter().find(|named| named.name == name);
         let parsed = text.parse::<Reference>().ok();
@@ -155,6 +163,11 @@ impl Store {
             let is = |named: &&Named| Some(&named.image.digest) == wanted.digest();
             return names.iter().find(is).cloned().ok_or_else(|| Error::NoImage(text.to_string()));
         }
+        // What is kept for some time without a name is found by its digest.
+        let leased = self.leases()?.into_values().filter(|lease| !lease.is_over());
+        names.extend(
+            leased.map(|Lease { image, .. }| Named { name: image.digest.to_string(), image }),
+        );
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         let is_beginning = hex.len() >= 4 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
         let mut found: Vec<&Named> = match is_beginning {

@@ -113,6 +113,9 @@ pub(crate) struct Loading {
     /// The same, as Docker has it
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     input: Option<PathBuf>,
+    /// Only the image that is called NAME there
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
     /// Call the image NAME, whatever the archive calls it
     #[arg(long, value_name = "NAME")]
     name: Option<Reference>,

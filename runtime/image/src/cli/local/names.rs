@@ -36,9 +36,10 @@ pub(super) fn rm(global: &Global, images: &[String], no_gc: bool) -> Result<Stat
     for named in &gone {
         // What cannot be read any more leads nowhere: then garbage is for `gc` to find.
         let _ = store.reach(&named.image, &mut once);
-        store.unname(&named.name)?;
-        print(&format!("untagged: {}\n", plain(&named.name)))?;
     }
+    store.unname_all(&gone.iter().map(|named| named.name.as_str()).collect::<Vec<_>>())?;
+    let lines = gone.iter().map(|named| format!("untagged: {}\n", plain(&named.name)));
+    print(&lines.collect::<String>())?;
     if no_gc {
         return Ok(Status::Exited(0));
     }
