@@ -14,8 +14,12 @@ mod hostile;
 mod interrupted;
 #[path = "store/keeping.rs"]
 mod keeping;
+#[path = "store/rootless.rs"]
+mod rootless;
 #[path = "store/samples.rs"]
 mod samples;
+#[path = "store/shaken.rs"]
+mod shaken;
 #[path = "store/together.rs"]
 mod together;
 #[path = "store/tools.rs"]

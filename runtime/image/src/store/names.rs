@@ -3,7 +3,7 @@
 //! Names are in the layout's index, which is read and written as a whole: under a lock, into a new file
 //! that takes the place of the old one. Whoever reads it, at whatever moment, finds one of the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -32,6 +32,17 @@ pub struct Named {
     pub name: String,
     /// What it stands for: a manifest, or an index of several.
     pub image: Descriptor,
+}
+
+impl Named {
+    /// Whether a reference with a digest means this image: the repository is the same, and the digest.
+    pub fn is_meant_by(&self, wanted: &Reference) -> bool {
+        let repository = |name: Reference| {
+            (name.registry(), name.repository()) == (wanted.registry(), wanted.repository())
+        };
+        let same = self.name.parse().is_ok_and(repository);
+        same && wanted.digest() == Some(&self.image.digest)
+    }
 }
 
 /// What becomes of a name that another image has.
@@ -90,7 +101,7 @@ impl Store {
     /// A name stands for another image, and must not be taken from it; or the index cannot be written.
     pub fn name_all(&self, names: &[(Reference, Descriptor)], taken: Taken) -> Result<()> {
         step("name the image", || {
-            self.settle_blobs()?;
+            self.settle_blobs(names)?;
             self.change_names(|all| {
                 for (name, image) in names {
                     let name = name.to_string();
@@ -160,8 +171,8 @@ impl Store {
             return Ok(named.clone());
         }
         if let Some(wanted) = parsed.filter(|wanted| wanted.digest().is_some()) {
-            let is = |named: &&Named| Some(&named.image.digest) == wanted.digest();
-            return names.iter().find(is).cloned().ok_or_else(|| Error::NoImage(text.to_string()));
+            let found = names.iter().find(|named| named.is_meant_by(&wanted));
+            return found.cloned().ok_or_else(|| Error::NoImage(text.to_string()));
         }
         // What is kept for some time without a name is found by its digest.
         let leased = self.leases()?.into_values().filter(|lease| !lease.is_over());
@@ -211,8 +222,14 @@ impl Store {
         Ok(fsync_directory(&self.root, "keep the new names through a power cut")?)
     }
 
-    fn settle_blobs(&self) -> Result<()> {
-        let folder = self.root.join("blobs/sha256");
-        Ok(fsync_directory(&folder, "have the blobs' names on the disk before a name leads there")?)
+    fn settle_blobs(&self, names: &[(Reference, Descriptor)]) -> Result<()> {
+        let folders = names.iter().map(|(_, image)| image.digest.algorithm().name());
+        let why = "have the blobs' names on the disk before a name leads there";
+        // What an image consists of may have digests of both kinds, but seldom has.
+        let folders: BTreeSet<&str> = folders.chain(["sha256"]).collect();
+        for folder in folders {
+            fsync_directory(&self.root.join("blobs").join(folder), why)?;
+        }
+        Ok(())
     }
 }

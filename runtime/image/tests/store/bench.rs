@@ -132,6 +132,15 @@ pub(crate) fn has(name: &str) -> bool {
     found
 }
 
+/// Whether this is root, who may mount.
+pub(crate) fn is_root() -> bool {
+    let root = primitives::own_ids().0 == 0;
+    if !root {
+        skip("root, who may mount");
+    }
+    root
+}
+
 /// Says that a test cannot run here.
 pub(crate) fn skip(reason: &str) {
     let required = std::env::var_os("PORTHOLE_REQUIRE_ALL").is_some_and(|value| value == "1");

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use image::digest::Digest;
 use serde_json::json;
 
-use crate::bench::{Bench, content};
+use crate::bench::{Bench, content, is_root};
 use crate::samples::{CONFIG, INDEX, LAYER, Layout, MANIFEST, archive, gzip, tar_of, three};
 
 /// Loads an archive, which must be refused with these words in the error.
@@ -255,4 +255,65 @@ fn names_are_data() {
         files[2].1 = list.to_string().into_bytes();
         refused(&files, "");
     }
+}
+
+/// A few hundred kilobytes that would fill a disk.
+#[test]
+fn an_archive_that_grows_and_grows() {
+    let bench = Bench::new();
+    let header = || {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("large").unwrap();
+        header.set_size(80 << 20);
+        header.set_cksum();
+        header
+    };
+    let mut packer = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let zeros = vec![0; 1 << 20];
+    std::io::Write::write_all(&mut packer, header().as_bytes()).unwrap();
+    for _ in 0..80 {
+        std::io::Write::write_all(&mut packer, &zeros).unwrap();
+    }
+    fs::write(bench.path("bomb.tar.zst"), packer.finish().unwrap()).unwrap();
+    let error = bench.refuses(&["load", "bomb.tar.zst"]);
+    assert!(error.contains("200 times its size"), "{error}");
+    left_nothing(&bench);
+    // A window of more than 128 MiB would be memory that is not there.
+    let mut bytes = b"\x28\xb5\x2f\xfd\x00\xff".to_vec();
+    bytes.extend([0; 64]);
+    fs::write(bench.path("window.tar.zst"), bytes).unwrap();
+    bench.refuses(&["load", "window.tar.zst"]);
+    left_nothing(&bench);
+}
+
+/// RUSTSEC-2023-0018: what is mounted in a tree that goes is not gone down into.
+#[test]
+fn what_is_mounted_in_garbage_stays() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    three().write(&bench.path("layout"));
+    bench.does(&["load", "layout"]);
+    let (layer, canary) = (bench.root().join("layers/sha256"), bench.path("canary"));
+    let layer = layer.join("0".repeat(64));
+    fs::create_dir_all(layer.join("in")).unwrap();
+    fs::create_dir(&canary).unwrap();
+    fs::write(canary.join("bird"), "").unwrap();
+    symlink(&canary, layer.join("link")).unwrap();
+    // In a mount namespace of its own, which takes its mounts with it.
+    let script = format!(
+        "mount --bind {} {} && {} --root root gc; echo code $?; {} --root root ls",
+        canary.display(),
+        layer.join("in").display(),
+        env!("CARGO_BIN_EXE_image"),
+        env!("CARGO_BIN_EXE_image"),
+    );
+    let said = bench.tool("unshare", &["--mount", "sh", "-c", &format!("exec 2>&1; {script}")]);
+    assert!(said.contains("EXDEV") && said.contains("code 125"), "{said}");
+    assert!(said.contains("host.example/one:1"), "nothing else works any more: {said}");
+    assert!(canary.join("bird").exists());
+    bench.does(&["gc"]);
+    assert!(canary.join("bird").exists());
+    assert_eq!(fs::read_dir(bench.root().join("layers/sha256")).unwrap().count(), 0);
 }

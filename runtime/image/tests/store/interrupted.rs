@@ -9,7 +9,7 @@ use std::path::Path;
 
 use trace::Event;
 
-use crate::bench::{Bench, content, said};
+use crate::bench::{Bench, content, is_root, said};
 use crate::keeping::loaded;
 use crate::samples::{archive, three};
 
@@ -171,4 +171,40 @@ fn save_into_a_file() {
 fn save_into_a_folder() {
     let words = ["save", "--format", "folder", "-o", "saved", "host.example/one:1"];
     sweep(&without_layout(), &words);
+}
+
+/// A disk that is really full, and then has room again.
+#[test]
+fn a_full_disk() {
+    if !is_root() {
+        return;
+    }
+    let files = Bench::new();
+    let mut layout = crate::samples::Layout::default();
+    let mut state = 1_u32;
+    let mut noise = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    let noise: Vec<u8> = (0..3 << 20).map(|_| noise()).collect();
+    let image = layout.image("amd64", &[("large", &noise), ("small", b"1")]);
+    layout.name(image, "host.example/large:1");
+    layout.write(&files.path("layout"));
+    let program = env!("CARGO_BIN_EXE_image");
+    let script = format!(
+        "exec 2>&1; mkdir root; mount -t tmpfs -o size=2m none root
+         {program} --root root load layout; echo first $?
+         {program} --root root fsck; echo well $?
+         mount -o remount,size=32m root
+         {program} --root root load layout; echo second $?
+         {program} --root root fsck; echo well $?; ls -A root/ingest"
+    );
+    let said = files.tool("unshare", &["--mount", "sh", "-c", &script]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(said.contains("ENOSPC (the file system is full)"), "{said}");
+    assert!(lines.contains(&"first 125") && lines.contains(&"second 0"), "{said}");
+    assert_eq!(said.matches("well 0").count(), 2, "{said}");
+    assert_eq!(lines.last(), Some(&"well 0"), "{said}");
 }
