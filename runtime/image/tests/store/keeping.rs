@@ -123,6 +123,28 @@ fn what_a_container_or_a_lease_needs_stays() {
 }
 
 #[test]
+fn unpacked_layers_can_go_and_those_of_containers_stay() {
+    let bench = loaded();
+    let store = image::store::Store::open(&bench.root()).unwrap();
+    let named = store.resolve("host.example/one:1").unwrap();
+    let image = store.image(&named, &"linux/amd64".parse().unwrap()).unwrap();
+    let ids = image.config.rootfs.diff_ids;
+    ids.iter().for_each(|id| fs::create_dir(store.layer(id)).unwrap());
+    let uses = image::store::Uses { image: named, layers: vec![ids[0].clone()] };
+    store.use_for("container", &uses).unwrap();
+    bench.does(&["ls"]);
+    drop(store);
+    bench.does(&["gc"]);
+    let here =
+        |id| bench.root().join("layers/sha256").join(image::digest::Digest::hex(id)).exists();
+    assert!(ids.iter().all(here));
+    bench.does(&["gc", "--layers"]);
+    assert!(here(&ids[0]) && !here(&ids[1]));
+    assert_eq!(bench.names().len(), 3);
+    bench.is_well();
+}
+
+#[test]
 fn what_was_changed_on_the_disk_is_found_and_repaired() {
     let bench = loaded();
     let victims = blobs(&bench);

@@ -68,6 +68,9 @@ pub(crate) enum Local {
         /// Only show what would go
         #[arg(short = 'n', long)]
         dry_run: bool,
+        /// Also unpacked layers of images that stay: they are unpacked again when they are needed
+        #[arg(long, conflicts_with = "dry_run")]
+        layers: bool,
     },
     /// Compute every digest again, and say what is wrong
     Fsck {
@@ -159,7 +162,7 @@ impl Local {
             }
             Local::Save(saving) => archives::save(global, saving),
             Local::Load(loading) => archives::load(global, loading),
-            Local::Gc { dry_run } => upkeep::gc(global, *dry_run),
+            Local::Gc { dry_run, layers } => upkeep::gc(global, *dry_run, *layers),
             Local::Fsck { repair, format } => upkeep::fsck(global, *repair, *format),
             Local::Df { format } => upkeep::df(global, *format),
         }
