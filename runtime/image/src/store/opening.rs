@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use primitives::{
     Errno, chmod, create_durably, mkdir, open_beneath, open_directory, own_ids, remove_tree,
-    rename, unlink,
+    rename, rmdir, say, unlink,
 };
 
 use super::error::step;
 use super::locks::Lock;
 use super::names::EMPTY_INDEX;
+use super::roots::visible_in;
 use super::{Error, Result, Store};
 
 const LAYOUT: &str = "oci-layout";
@@ -86,20 +87,41 @@ impl Store {
     /// Takes away what killed commands have left; to be called by who is alone. What came of a blob
     /// stays: it is gone on with.
     fn sweep(&self) -> Result<()> {
-        for algorithm in ["sha256", "sha512"] {
-            let folder = self.root.join("layers").join(algorithm);
+        for folder in ["layers/sha256", "layers/sha512", "containers"] {
+            let folder = self.root.join(folder);
             for name in hidden_in(&folder)? {
-                let open = open_directory(&folder).map_err(Error::reading(&folder))?;
-                remove_tree(&open, &name, "take away a layer that a killed command left")?;
+                sweep_tree(&folder, &name)?;
             }
         }
-        for folder in ["containers", "leases"] {
+        for folder in ["ingest", "leases"] {
             let folder = self.root.join(folder);
             for name in hidden_in(&folder)? {
                 unlink(&folder.join(name), "take away a file that a killed command left")?;
             }
         }
+        let folder = self.root.join("containers");
+        for name in visible_in(&folder)? {
+            let path = folder.join(name);
+            if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
+                rmdir(path.as_path(), "take away a container that was never made")?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// What is mounted there is not ours to end, and no reason to do nothing else.
+fn sweep_tree(folder: &Path, name: &Path) -> Result<()> {
+    let open = open_directory(folder).map_err(Error::reading(folder))?;
+    match remove_tree(&open, name, "take away what a killed command left") {
+        Err(primitives::Error::Request(refusal))
+            if !refusal.here && matches!(refusal.errno, Errno::EXDEV | Errno::EBUSY) =>
+        {
+            let path = folder.join(name);
+            say(&format!("note: something is mounted in {}, so it stays", path.display()));
+            Ok(())
+        }
+        done => Ok(done?),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::digest::{Digest, Hasher};
 use crate::model::Descriptor;
 
 /// How much is written at once: a line in the trace for each megabyte, and not for each packet.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
 /// Whether there is anything to be done for a blob.
 #[derive(Debug)]
@@ -94,6 +94,15 @@ impl Receiving {
     /// How many bytes of the blob there are from an earlier try. Those that follow are to be written.
     pub fn have(&self) -> u64 {
         self.had
+    }
+
+    /// Those bytes, once more, for who has more to do with the blob than to keep it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn earlier(&self) -> Result<impl Read + use<>> {
+        let file = File::open(&self.from).map_err(Error::reading(&self.from))?;
+        Ok(file.take(self.had))
     }
 
     /// Forgets what there is: the source cannot go on in the middle, or it gave wrong bytes.
