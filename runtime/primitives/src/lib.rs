@@ -17,11 +17,13 @@ mod capture;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
+mod consult;
 mod copying;
 mod descriptors;
 mod door;
 mod durable;
 mod error;
+mod exchange;
 mod exec;
 mod files;
 mod gate;
@@ -72,11 +74,13 @@ pub use capabilities::{
 };
 pub use capture::output_of;
 pub use cgroup::{CgroupFile, write_pid};
+pub use consult::{Said, consult};
 pub use copying::{copy_file_at, fchmodat, names_in};
 pub use door::{Door, has_become_another};
 pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
+pub use exchange::{Answer, broken_off, cause_of, exchange, may_pass, without_secrets};
 pub use exec::{execve, execve_behind, find_program, lifelines};
 pub use files::{
     chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,
