@@ -154,10 +154,9 @@ pub fn cause_of(error: &(dyn std::error::Error + 'static)) -> Errno {
     Errno::ECONNRESET
 }
 
-/// The error for an answer that broke off. It is in the trace already, with what came of it.
-pub fn broken_off(asked: &str, errno: Errno) -> Error {
-    let call = Call::new("read", "exchange", vec![Arg::Text(asked.to_string())]);
-    refusal(&call, errno, false)
+/// The error for an answer that broke off. In the trace it is already, with what came of it.
+pub fn broken_off(method: &'static str, url: &str, errno: Errno) -> Error {
+    refusal(&Call::new(method, "exchange", arguments(url, &[])), errno, false)
 }
 
 /// Whether this is an error of the network, which may be gone the next time.

@@ -7,7 +7,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
 use super::error::{Error, Result};
-use super::http::{Ask, Reply, cut};
+use super::http::{Ask, Reply};
 use super::{Endpoint, Registry, scope};
 use crate::digest::{Digest, Hasher};
 
@@ -95,9 +95,9 @@ impl Registry {
 
     /// A blob of this size, to be read. Where the connection breaks it goes on by itself; that the bytes
     /// have the right digest is for who reads them to see. `urls` are other places that may have it.
-    pub fn blob(&self, repository: &str, digest: &Digest, size: u64, urls: &[String]) -> Blob<'_> {
+    pub fn blob(&self, repository: &str, digest: &Digest, size: u64, urls: &[String]) -> Blob {
         Blob {
-            registry: self,
+            registry: self.clone(),
             repository: repository.to_owned(),
             digest: digest.clone(),
             urls: urls.to_vec(),
@@ -179,8 +179,8 @@ pub(crate) fn digest_of(bytes: &[u8], like: &Digest) -> Digest {
 
 /// The bytes of a blob, so many as they should be: one too few or too many is an error.
 #[derive(Debug)]
-pub struct Blob<'a> {
-    registry: &'a Registry,
+pub struct Blob {
+    registry: Registry,
     repository: String,
     digest: Digest,
     urls: Vec<String>,
@@ -195,7 +195,7 @@ pub struct Blob<'a> {
     ended: bool,
 }
 
-impl Blob<'_> {
+impl Blob {
     /// Begins there: what lies before is known already. Before the first byte is read.
     #[must_use]
     pub fn from(mut self, at: u64) -> Self {
@@ -239,11 +239,11 @@ impl Blob<'_> {
 
     /// Waits before the next try, if there is one.
     fn broke_off(&mut self, error: &io::Error) -> Result<()> {
-        let asked = self.reply.take().map_or_else(|| self.called(), |reply| reply.asked());
-        let error = cut(&asked, error);
+        let reply = self.reply.take().expect("somebody read from it");
+        let error = reply.cut(error);
         self.tries += 1;
         self.cuts += 1;
-        let patience = self.registry.http.patience();
+        let patience = self.registry.http.patience().clone();
         if self.cuts > MOST_CUTS {
             return Err(error);
         }
@@ -309,7 +309,8 @@ impl Blob<'_> {
     /// The answer, read up to where the next byte is.
     fn positioned(&self, mut reply: Reply) -> Result<Reply> {
         let wrong = |what: String| Error::wrong(reply.asked(), what);
-        let length = reply.header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
+        let length =
+            reply.header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
         if reply.status() == 206 {
             let range = reply.header(CONTENT_RANGE.as_str()).unwrap_or_default();
             let (start, total) = range_of(range).ok_or_else(|| {
@@ -353,7 +354,7 @@ impl Blob<'_> {
     }
 }
 
-impl Read for Blob<'_> {
+impl Read for Blob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ended || buffer.is_empty() {
             return Ok(0);

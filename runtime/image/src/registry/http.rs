@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use primitives::{Answer, Errno};
-use reqwest::blocking::{Body, Client, ClientBuilder, Response};
+use reqwest::blocking::{self, Client, ClientBuilder, Response};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Identity, Method, StatusCode, Url, redirect};
 
@@ -52,7 +52,23 @@ pub(crate) struct Reply {
     method: &'static str,
     /// Who has answered in the end.
     pub(crate) url: Url,
-    answer: Answer<Response>,
+    answer: Answer<Body>,
+}
+
+/// A body as the library gives it, but for its timeouts: those are told as the kernel's are.
+#[derive(Debug)]
+struct Body(Response);
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| {
+            let library = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+            match library.is_some_and(reqwest::Error::is_timeout) {
+                true => io::Error::new(io::ErrorKind::TimedOut, "nothing came for too long"),
+                false => error,
+            }
+        })
+    }
 }
 
 /// Connections to any number of hosts.
@@ -112,11 +128,11 @@ impl<'a> Ask<'a> {
 
 impl Reply {
     pub(crate) fn status(&self) -> StatusCode {
-        self.answer.head().status()
+        self.answer.head().0.status()
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
-        self.answer.head().headers()
+        self.answer.head().0.headers()
     }
 
     /// A header's value, if it is there and is text.
@@ -143,7 +159,10 @@ impl Reply {
 
     /// The error for a body that ended before its time.
     pub(crate) fn cut(&self, error: &io::Error) -> Error {
-        cut(&self.asked(), error)
+        let errno = primitives::cause_of(error);
+        let said = format!("the answer broke off: {}", innermost(error));
+        let refusal = primitives::broken_off(self.method, self.url.as_str(), errno);
+        Error::Network { refusal, said }
     }
 
     /// The answer says no: as an error, with what it says.
@@ -164,14 +183,6 @@ impl Read for Reply {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.answer.read(buffer)
     }
-}
-
-/// The error for a body that broke off.
-pub(crate) fn cut(asked: &str, error: &io::Error) -> Error {
-    let errno = primitives::cause_of(error);
-    let said = format!("the answer broke off: {}", innermost(error));
-    let refusal = primitives::broken_off(asked, errno);
-    Error::Network { refusal, said }
 }
 
 impl Http {
@@ -238,7 +249,7 @@ impl Http {
             Payload::Nothing => request,
             Payload::Bytes(bytes) => request.body(bytes.to_vec()),
             Payload::Stream { length, open } => {
-                request.body(Body::sized(open()?, *length)).timeout(AN_UPLOAD)
+                request.body(blocking::Body::sized(open()?, *length)).timeout(AN_UPLOAD)
             }
         };
         let mut said = String::new();
@@ -247,7 +258,7 @@ impl Http {
                 said = innermost(&error);
                 errno_of(&error)
             })?;
-            Ok((response.status().as_u16(), response))
+            Ok((response.status().as_u16(), Body(response)))
         };
         match primitives::exchange(ask.method, url.as_str(), &ask.remarks(), ask.why, send) {
             Ok(answer) => Ok(Reply { method: ask.method, url: url.clone(), answer }),

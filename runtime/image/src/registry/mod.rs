@@ -65,12 +65,12 @@ impl Settings {
 }
 
 /// A registry, with its mirrors in front of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry {
     name: String,
     http: Arc<Http>,
     /// The mirrors in the order in which they are asked, then the registry itself.
-    endpoints: Vec<Endpoint>,
+    endpoints: Arc<Vec<Endpoint>>,
 }
 
 /// One server that speaks for a registry.
@@ -110,7 +110,7 @@ impl Registry {
         endpoints.push(Endpoint::new(name, credentials, host)?);
         let Settings { hosts, patience, says, .. } = settings.clone();
         let http = Arc::new(Http::new(hosts, patience, says));
-        Ok(Registry { name: name.to_owned(), http, endpoints })
+        Ok(Registry { name: name.to_owned(), http, endpoints: Arc::new(endpoints) })
     }
 
     /// The registry's name, as it stands in names of images.

@@ -233,8 +233,7 @@ impl Shared {
             if answer.as_ref().is_some_and(|answer| answer.fault == Fault::Reset) {
                 return;
             }
-            let resets =
-                answer.as_ref().is_some_and(|a| matches!(a.fault, Fault::ResetAfter(_)));
+            let resets = answer.as_ref().is_some_and(|a| matches!(a.fault, Fault::ResetAfter(_)));
             if !resets {
                 let _ = reader.read_exact(&mut [0]);
                 request.body = vec![0; length.unwrap_or(0)];

@@ -1,0 +1,43 @@
+//! Registries that misbehave, and registries that are real.
+#![expect(clippy::disallowed_methods, reason = "what a test prepares is not what it looks at")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod fake;
+mod fetching;
+mod lists;
+mod redirects;
+mod tokens;
+mod uploading;
+mod window;
+
+use std::time::Duration;
+
+use image::registry::patience::Patience;
+use image::registry::{Registry, Settings};
+
+use fake::Fake;
+
+/// Settings of nobody in particular, who does not wait long.
+fn settings() -> Settings {
+    let patience = Patience {
+        tries: 4,
+        first_wait: Duration::from_millis(2),
+        longest_wait: Duration::from_secs(5),
+        silence: Duration::from_millis(400),
+    };
+    Settings { patience, ..Settings::default() }
+}
+
+fn open(fake: &Fake) -> Registry {
+    Registry::open(&fake.name(), &settings()).unwrap()
+}
+
+/// Bytes that do not repeat, so that a wrong place is seen.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}

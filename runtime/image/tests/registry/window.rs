@@ -1,0 +1,1 @@
+//! Is what stands in the trace what the registry was asked?
