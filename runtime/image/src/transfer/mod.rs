@@ -13,7 +13,6 @@
 pub mod copy;
 pub mod ends;
 mod error;
-mod layout;
 pub mod progress;
 pub mod pull;
 mod workers;

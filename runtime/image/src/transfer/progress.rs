@@ -37,7 +37,7 @@ pub enum News {
 }
 
 /// Who is told. From several threads at once.
-pub trait Audience: Sync {
+pub trait Audience: Send + Sync {
     /// Something has happened to this.
     fn hear(&self, what: &Descriptor, news: News);
     /// Something is waited for.
@@ -125,7 +125,8 @@ impl Bars {
     fn bar(&self, what: &Descriptor) -> ProgressBar {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let style = "{prefix} {bar:24} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec:>12}  {msg}";
+            let style =
+                "{prefix} {bar:24} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec:>12}  {msg}";
             let style = ProgressStyle::with_template(style).expect("the template is a constant");
             let bar = self.all.add(ProgressBar::new(what.size));
             bar.set_style(style.progress_chars("=> "));

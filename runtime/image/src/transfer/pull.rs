@@ -136,7 +136,11 @@ impl Pull<'_> {
     }
 
     /// The document that the name stands for.
-    fn top(&self, reference: &Reference, digest: Option<&Digest>) -> Result<(Descriptor, Document)> {
+    fn top(
+        &self,
+        reference: &Reference,
+        digest: Option<&Digest>,
+    ) -> Result<(Descriptor, Document)> {
         let wanted = digest.map_or_else(|| reference.wanted(), Digest::to_string);
         step("read what the image is made of", || {
             let fetched = self.registry.document(self.repository, &wanted)?;
@@ -166,7 +170,9 @@ impl Pull<'_> {
         const DEEPEST: u32 = 3;
         let Document::Index(index) = document else { return Ok(Vec::new()) };
         if depth >= DEEPEST {
-            return Err(Error::Unusable(format!("there are more than {DEEPEST} indexes in each other")));
+            return Err(Error::Unusable(format!(
+                "there are more than {DEEPEST} indexes in each other"
+            )));
         }
         match self.wishes.every_platform {
             true => Ok(index.manifests.clone()),
@@ -235,7 +241,8 @@ impl Pull<'_> {
         let unpacks = self.wishes.unpacks && manifest.is_image();
         let diff_ids = match unpacks {
             true => {
-                let about = || Error::about(format!("the configuration {}", manifest.config.digest));
+                let about =
+                    || Error::about(format!("the configuration {}", manifest.config.digest));
                 let config = ImageConfig::read(config).map_err(about())?;
                 config.fits(manifest).map_err(about())?;
                 config.rootfs.diff_ids.into_iter().map(Some).collect()
