@@ -252,12 +252,7 @@ fn both(time: Timestamp) -> Timestamps {
 /// - ENOSPC: the file system has no room for it: ext4 keeps one block of them for each file
 /// - EINVAL: the value is none for an attribute of this name
 #[track_caller]
-pub fn fsetxattr(
-    file: BorrowedFd<'_>,
-    name: &str,
-    value: &[u8],
-    why: &'static str,
-) -> Result<()> {
+pub fn fsetxattr(file: BorrowedFd<'_>, name: &str, value: &[u8], why: &'static str) -> Result<()> {
     let size = || u32::try_from(value.len()).unwrap_or(u32::MAX);
     let call = call!("fsetxattr", file, name, Arg::from_bytes(value), size(), Word("0"));
     perform(call, why, || {
