@@ -24,6 +24,7 @@ mod durable;
 mod error;
 mod exec;
 mod files;
+mod flocks;
 mod gate;
 mod hand_over;
 mod ids;
@@ -41,6 +42,7 @@ mod notify;
 mod parting;
 mod patience;
 mod persona;
+mod pieces;
 mod process;
 mod program;
 mod relay;
@@ -55,6 +57,7 @@ mod spawn;
 mod spent;
 mod successor;
 mod timestamp;
+mod trees;
 mod tty;
 mod untrusted;
 mod wait;
@@ -82,6 +85,10 @@ pub use exec::{execve, execve_behind, find_program, lifelines};
 pub use files::{
     chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,
     mknod_character, open_path, openat2_in_root, read_small, rmdir, symlink, unlink, write,
+};
+pub use flocks::{
+    flock_exclusive, flock_exclusive_now, flock_shared, flock_shared_now, is_busy, is_named,
+    open_to_write,
 };
 pub use gate::{Call, Shown, perform, rescue, step, step_giving};
 pub use hand_over::receive_fds;
@@ -135,6 +142,7 @@ pub use persona::{
     Keyring, Persona, keyctl_join_session_keyring, keyctl_setperm, keyring_permissions,
     personality, prctl_set_dumpable, write_oom_score_adj,
 };
+pub use pieces::{fsync, fsync_directory, ftruncate, write_all};
 pub use process::{
     children, close_range_on_exec, dup2, kill, pidfd_open, pidfd_send_signal,
     pidfd_send_signal_number, prctl_clear_pdeathsig, prctl_set_child_subreaper,
@@ -158,6 +166,7 @@ pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use spent::{Spent, spent_by_children};
 pub use timestamp::now;
+pub use trees::{clean_up_tree, open_beneath, open_directory, remove_tree};
 pub use tty::{
     WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,
     set_window_size, unlock_peer, window_size,

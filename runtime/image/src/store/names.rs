@@ -1,0 +1,165 @@
+//! Which image does a name stand for?
+//!
+//! Names are in the layout's index, which is read and written as a whole: under a lock, into a new file
+//! that takes the place of the old one. Whoever reads it, at whatever moment, finds one of the two.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::Read;
+use std::path::Path;
+
+use primitives::{create_durably, fsync_directory, open_beneath, open_directory, rename};
+use serde::{Deserialize, Serialize};
+
+use super::error::step;
+use super::locks::Lock;
+use super::{Error, Result, Store};
+use crate::digest::Digest;
+use crate::model::{Descriptor, MediaType, NAME};
+
+/// An index with nothing in it.
+pub(super) const EMPTY_INDEX: &str = concat!(
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","#,
+    r#""manifests":[]}"#
+);
+
+/// The most that is read of the index: some hundred thousand names.
+const MOST: u64 = 128 << 20;
+
+/// A name, and the image that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name, in full.
+    pub name: String,
+    /// What it stands for: a manifest, or an index of several.
+    pub image: Descriptor,
+}
+
+/// The layout's own index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    schema_version: u8,
+    media_type: MediaType,
+    manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// All names, in the order of the alphabet.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn names(&self) -> Result<Vec<Named>> {
+        let manifests = self.index()?.manifests.into_iter();
+        let named = manifests.filter_map(|image| {
+            let name = image.name()?.to_string();
+            Some(Named { name, image })
+        });
+        let mut all: Vec<Named> = named.collect();
+        all.sort_by(|one, two| one.name.cmp(&two.name));
+        Ok(all)
+    }
+
+    /// All that stands in the layout's index, also what has no name.
+    pub(super) fn images(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.index()?.manifests)
+    }
+
+    /// Lets a name stand for an image from now on, whatever it stood for before. The image should be
+    /// here: what the name leads to is on the disk before the name is.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn name(&self, name: &impl Display, image: &Descriptor) -> Result<()> {
+        let name = name.to_string();
+        let mut named = image.clone();
+        named.annotations.insert(NAME.to_string(), name.clone());
+        step("name the image", || {
+            self.settle_blobs()?;
+            self.change_names(|all| {
+                all.retain(|other| other.name() != Some(&name));
+                all.push(named);
+            })
+        })
+    }
+
+    /// Takes a name away; the image that it stood for. Its blobs stay until garbage is collected.
+    ///
+    /// # Errors
+    /// There is no such name, or the index cannot be written.
+    pub fn unname(&self, name: &impl Display) -> Result<Descriptor> {
+        let name = name.to_string();
+        let named = self.names()?.into_iter().find(|named| named.name == name);
+        let named = named.ok_or_else(|| Error::NoImage(name.clone()))?;
+        step("take the name away", || {
+            self.change_names(|all| all.retain(|other| other.name() != Some(&name)))
+        })?;
+        Ok(named.image)
+    }
+
+    /// The image that a text means: a name, a digest, or the beginning of a digest.
+    ///
+    /// # Errors
+    /// It means none, or several.
+    pub fn resolve(&self, text: &str) -> Result<Descriptor> {
+        let names = self.names()?;
+        if let Some(named) = names.iter().find(|named| named.name == text) {
+            return Ok(named.image.clone());
+        }
+        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_beginning = hex.len() >= 4 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let mut found: Vec<&Descriptor> = match is_beginning {
+            true => names.iter().map(|named| &named.image).collect(),
+            false => Vec::new(),
+        };
+        found.retain(|image| image.digest.hex().starts_with(hex));
+        found.dedup_by_key(|image| image.digest.clone());
+        match found.as_slice() {
+            [] => Err(Error::NoImage(text.to_string())),
+            [one] => Ok((*one).clone()),
+            _ => Err(Error::Unusable(format!("{text:?} is the beginning of several digests"))),
+        }
+    }
+
+    fn index(&self) -> Result<Names> {
+        let path = self.root.join("index.json");
+        let open = open_directory(&self.root).map_err(Error::reading(&self.root))?;
+        let file = open_beneath(&open, Path::new("index.json")).map_err(Error::reading(&path))?;
+        let mut text = Vec::new();
+        file.take(MOST).read_to_end(&mut text).map_err(Error::reading(&path))?;
+        serde_json::from_slice(&text)
+            .map_err(|why| Error::Unreadable { path, why: std::io::Error::other(why) })
+    }
+
+    fn change_names(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
+        let lock = self.root.join("locks/index");
+        let _lock = Lock::alone(&lock, "be the only one who changes the names")?;
+        let mut index = self.index()?;
+        let before = index.clone();
+        change(&mut index.manifests);
+        if index == before {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(&index)
+            .map_err(|why| Error::Unusable(format!("index.json cannot be written: {why}")))?;
+        let (new, path) = (self.root.join("index.json.new"), self.root.join("index.json"));
+        create_durably(&new, &text, 0o600, "have all names on the disk in a new file")?;
+        rename(&new, &path, "replace the old names in one moment")?;
+        Ok(fsync_directory(&self.root, "keep the new names through a power cut")?)
+    }
+
+    fn settle_blobs(&self) -> Result<()> {
+        let folder = self.root.join("blobs/sha256");
+        Ok(fsync_directory(&folder, "have the blobs' names on the disk before a name leads there")?)
+    }
+}
+
+/// Whether two images are the same, by whatever name.
+impl Named {
+    /// The digest of what the name stands for.
+    pub fn digest(&self) -> &Digest {
+        &self.image.digest
+    }
+}
