@@ -34,6 +34,7 @@ mod jobs;
 mod landlock;
 mod line;
 mod links;
+mod making;
 mod metadata;
 mod mount;
 mod mount_tree;
@@ -109,6 +110,10 @@ pub use landlock::{
 };
 pub use line::{Parting, ToParent};
 pub use links::set_link_up;
+pub use making::{
+    Content, Unfilled, create_at, fchmod, fsetxattr, futimens, linkat, open_directory_at,
+    open_directory_in_root, rmdirat, utimensat_in,
+};
 pub use metadata::{
     Timestamp, chmod, lchown, lgetxattr, link, llistxattr, lremovexattr, lsetxattr, mkfifo,
     mknod_block, rename, umask, utimensat,
