@@ -13,6 +13,7 @@ use std::panic::Location;
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal};
 use trace::Arg;
 
 use crate::args::fields;
@@ -130,6 +131,16 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.write_down();
     }
+}
+
+/// From now on writing to a connection that the other end has closed is an error, and not the end of
+/// this process. A program that it becomes does not inherit that.
+pub fn outlive_closed_connections() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // A handler, because to ignore the signal would be inherited.
+    let handler = SigHandler::Handler(nothing);
+    // SAFETY: the handler does nothing, so it does nothing that is not allowed in a signal's context.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGPIPE, handler) };
 }
 
 /// The errno at the bottom of an error, whoever wrapped it; a connection that ended without one was cut.

@@ -84,7 +84,9 @@ pub use door::{Door, has_become_another};
 pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
-pub use exchange::{Answer, broken_off, cause_of, exchange, may_pass, without_secrets};
+pub use exchange::{
+    Answer, broken_off, cause_of, exchange, may_pass, outlive_closed_connections, without_secrets,
+};
 pub use exec::{execve, execve_behind, find_program, lifelines};
 pub use files::{
     chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,

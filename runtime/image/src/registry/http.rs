@@ -189,6 +189,7 @@ impl Http {
     pub(crate) fn new(hosts: Hosts, patience: Patience, says: Says) -> Http {
         // Only the first one counts, and it is always the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        primitives::outlive_closed_connections();
         Http { hosts, patience, clients: Mutex::default(), says }
     }
 

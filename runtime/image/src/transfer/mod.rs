@@ -18,3 +18,4 @@ pub mod pull;
 mod workers;
 
 pub use error::{Error, Result, whole};
+pub use workers::jobs;

@@ -16,7 +16,8 @@ use super::workers::for_each;
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{
-    Descriptor, Document, ImageConfig, MOST_OF_A_DOCUMENT, Manifest, MediaType, Platform,
+    Compression, Descriptor, Document, ImageConfig, MOST_OF_A_DOCUMENT, Manifest, MediaType,
+    Platform,
 };
 use crate::reference::Reference;
 use crate::registry::Registry;
@@ -332,7 +333,6 @@ impl Pull<'_> {
         let earlier = match have {
             0 => None,
             have => {
-                let Digest { .. } = packed.digest;
                 let name = packed.digest.to_string().replace(':', "-");
                 let path = self.store.root().join("ingest").join(name);
                 let file = File::open(&path);
@@ -380,6 +380,7 @@ impl Pull<'_> {
             Error::Unusable(format!("the layer {digest}: {} is no layer", packed.media_type))
         })?;
         let Wishes { budget, manner, .. } = self.wishes;
+        let compression = packing(compression);
         let unpacked = unpack::layer(&mut *stream, compression, directory, budget, manner);
         let unpacked = match unpacked {
             Ok(unpacked) => unpacked,
@@ -395,6 +396,14 @@ impl Pull<'_> {
             )));
         }
         Ok(())
+    }
+}
+
+fn packing(compression: Compression) -> unpack::Compression {
+    match compression {
+        Compression::None => unpack::Compression::None,
+        Compression::Gzip => unpack::Compression::Gzip,
+        Compression::Zstd => unpack::Compression::Zstd,
     }
 }
 
