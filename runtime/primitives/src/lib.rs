@@ -172,7 +172,7 @@ pub use signals::default_signals;
 pub use spawn::{Birth, Child, fork, spawn};
 pub use spent::{Spent, spent_by_children};
 pub use timestamp::now;
-pub use trees::{clean_up_tree, open_beneath, open_directory, remove_tree};
+pub use trees::{clean_up_tree, is_link_error, open_beneath, open_directory, remove_tree};
 pub use tty::{
     WindowSize, clear_onlcr, connect_unix, is_in_devpts, open_peer, open_ptmx, send_fd_to,
     set_window_size, unlock_peer, window_size,

@@ -41,6 +41,11 @@ pub fn open_beneath(directory: impl AsFd, path: &Path) -> io::Result<File> {
     }
 }
 
+/// Whether [`open_beneath`] has failed because of a symbolic link.
+pub fn is_link_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
 /// Removes a directory in an open one, with all that is in it. No symbolic link is followed, and no
 /// mount is entered: it is an error to meet one.
 ///

@@ -35,7 +35,6 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect()
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the next commands need it"))]
 /// A number of bytes as people read it: three digits, in powers of a thousand.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];

@@ -94,13 +94,11 @@ impl Alone {
     }
 
     fn collect_in(&self, scope: &Scope<'_>) -> Result<Collected> {
-        let kept = self.roots()?;
-        let layers = garbage(self.stored("layers")?, |id| {
-            !kept.layers.contains(id) && scope.has(|once| once.layers.contains(id))
-        });
-        let blobs = garbage(self.stored("blobs")?, |id| {
-            !kept.blobs.contains(id) && scope.has(|once| once.blobs.contains(id))
-        });
+        let (mut blobs, mut layers) = self.garbage()?;
+        if let Scope::Of(once) = scope {
+            blobs.retain(|blob| once.blobs.contains(blob));
+            layers.retain(|layer| once.layers.contains(layer));
+        }
         let others = match scope {
             Scope::Everything => self.stale()?,
             Scope::Of(_) => Vec::new(),
@@ -155,20 +153,19 @@ impl Alone {
     }
 }
 
-impl Scope<'_> {
-    fn has(&self, once: impl FnOnce(&Reach) -> bool) -> bool {
-        match self {
-            Scope::Everything => true,
-            Scope::Of(reach) => once(reach),
-        }
-    }
-}
-
-fn garbage(all: Vec<Digest>, is_garbage: impl Fn(&Digest) -> bool) -> Vec<Digest> {
-    all.into_iter().filter(is_garbage).collect()
-}
-
 impl Store {
+    /// Blobs and unpacked layers that nothing leads to.
+    ///
+    /// # Errors
+    /// A document that must stay cannot be read.
+    pub fn garbage(&self) -> Result<(Vec<Digest>, Vec<Digest>)> {
+        let kept = self.roots()?;
+        let (mut blobs, mut layers) = (self.stored("blobs")?, self.stored("layers")?);
+        blobs.retain(|blob| !kept.blobs.contains(blob));
+        layers.retain(|layer| !kept.layers.contains(layer));
+        Ok((blobs, layers))
+    }
+
     /// Everything below `blobs` or `layers` whose name is a digest.
     pub(super) fn stored(&self, kind: &str) -> Result<Vec<Digest>> {
         let mut found = Vec::new();

@@ -20,12 +20,14 @@
 //! Every [`Store`] holds the lock `locks/store` together with all others. The garbage collection takes
 //! it alone, so nothing disappears under the hands of somebody who works.
 
+pub mod archive;
 mod blobs;
 mod check;
 mod collect;
 mod error;
 mod layers;
 mod locks;
+mod nameless;
 mod names;
 mod opening;
 mod reach;
@@ -41,7 +43,7 @@ pub use blobs::Verified;
 pub use check::{Checked, Finding};
 pub use collect::{Alone, Collected};
 pub use error::{Error, Result};
-pub use names::Named;
+pub use names::{Named, Taken};
 pub use opening::default_root;
 pub use reach::{Image, Reach};
 pub use receiving::{Arrival, Receiving};

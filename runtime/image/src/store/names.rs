@@ -4,7 +4,6 @@
 //! that takes the place of the old one. Whoever reads it, at whatever moment, finds one of the two.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
 
@@ -14,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::error::step;
 use super::locks::Lock;
 use super::{Error, Result, Store};
-use crate::digest::Digest;
 use crate::model::{Descriptor, MediaType, NAME};
+use crate::reference::Reference;
 
 /// An index with nothing in it.
 pub(super) const EMPTY_INDEX: &str = concat!(
@@ -33,6 +32,15 @@ pub struct Named {
     pub name: String,
     /// What it stands for: a manifest, or an index of several.
     pub image: Descriptor,
+}
+
+/// What becomes of a name that another image has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is taken away from it.
+    Moves,
+    /// It stays, and it is an error to want it.
+    Stays,
 }
 
 /// The layout's own index.
@@ -72,15 +80,36 @@ impl Store {
     ///
     /// # Errors
     /// The index cannot be written.
-    pub fn name(&self, name: &impl Display, image: &Descriptor) -> Result<()> {
-        let name = name.to_string();
-        let mut named = image.clone();
-        named.annotations.insert(NAME.to_string(), name.clone());
+    pub fn name(&self, name: &Reference, image: &Descriptor) -> Result<()> {
+        self.name_all(&[(name.clone(), image.clone())], Taken::Moves)
+    }
+
+    /// As [`Store::name`] for several at once: all of them, or none.
+    ///
+    /// # Errors
+    /// A name stands for another image, and must not be taken from it; or the index cannot be written.
+    pub fn name_all(&self, names: &[(Reference, Descriptor)], taken: Taken) -> Result<()> {
         step("name the image", || {
             self.settle_blobs()?;
             self.change_names(|all| {
-                all.retain(|other| other.name() != Some(&name));
-                all.push(named);
+                for (name, image) in names {
+                    let name = name.to_string();
+                    let before = all.iter().find(|other| other.name() == Some(&name));
+                    if let (Some(before), Taken::Stays) = (before, taken)
+                        && before.digest != image.digest
+                    {
+                        return Err(Error::Unusable(format!(
+                            "{name} is the name of another image here, {}: --force takes the name \
+                             away from it",
+                            before.digest
+                        )));
+                    }
+                    all.retain(|other| other.name() != Some(&name));
+                    let mut named = image.clone();
+                    named.annotations.insert(NAME.to_string(), name);
+                    all.push(named);
+                }
+                Ok(())
             })
         })
     }
@@ -89,12 +118,14 @@ impl Store {
     ///
     /// # Errors
     /// There is no such name, or the index cannot be written.
-    pub fn unname(&self, name: &impl Display) -> Result<Descriptor> {
-        let name = name.to_string();
+    pub fn unname(&self, name: &str) -> Result<Descriptor> {
         let named = self.names()?.into_iter().find(|named| named.name == name);
-        let named = named.ok_or_else(|| Error::NoImage(name.clone()))?;
+        let named = named.ok_or_else(|| Error::NoImage(name.to_string()))?;
         step("take the name away", || {
-            self.change_names(|all| all.retain(|other| other.name() != Some(&name)))
+            self.change_names(|all| {
+                all.retain(|other| other.name() != Some(name));
+                Ok(())
+            })
         })?;
         Ok(named.image)
     }
@@ -104,18 +135,35 @@ impl Store {
     /// # Errors
     /// It means none, or several.
     pub fn resolve(&self, text: &str) -> Result<Descriptor> {
+        self.find(text).map(|named| named.image)
+    }
+
+    /// As [`Store::resolve`], with a name that the image has: the one that was meant, or any.
+    ///
+    /// # Errors
+    /// The text means no image, or several.
+    pub fn find(&self, text: &str) -> Result<Named> {
         let names = self.names()?;
-        if let Some(named) = names.iter().find(|named| named.name == text) {
-            return Ok(named.image.clone());
+        // Other tools may have written names that are none elsewhere.
+        let exactly = |name: &str| names.iter().find(|named| named.name == name);
+        let parsed = text.parse::<Reference>().ok();
+        let full = parsed.as_ref().map(Reference::to_string);
+        if let Some(named) = exactly(text).or_else(|| exactly(&full?)) {
+            return Ok(named.clone());
+        }
+        if let Some(wanted) = parsed.filter(|wanted| wanted.digest().is_some()) {
+            let is = |named: &&Named| Some(&named.image.digest) == wanted.digest();
+            return names.iter().find(is).cloned().ok_or_else(|| Error::NoImage(text.to_string()));
         }
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         let is_beginning = hex.len() >= 4 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let mut found: Vec<&Descriptor> = match is_beginning {
-            true => names.iter().map(|named| &named.image).collect(),
+        let mut found: Vec<&Named> = match is_beginning {
+            true => names.iter().collect(),
             false => Vec::new(),
         };
-        found.retain(|image| image.digest.hex().starts_with(hex));
-        found.dedup_by_key(|image| image.digest.clone());
+        found.retain(|named| named.image.digest.hex().starts_with(hex));
+        found.sort_by(|one, two| one.image.digest.cmp(&two.image.digest));
+        found.dedup_by_key(|named| named.image.digest.clone());
         match found.as_slice() {
             [] => Err(Error::NoImage(text.to_string())),
             [one] => Ok((*one).clone()),
@@ -133,12 +181,12 @@ impl Store {
             .map_err(|why| Error::Unreadable { path, why: std::io::Error::other(why) })
     }
 
-    fn change_names(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
+    fn change_names(&self, change: impl FnOnce(&mut Vec<Descriptor>) -> Result<()>) -> Result<()> {
         let lock = self.root.join("locks/index");
         let _lock = Lock::alone(&lock, "be the only one who changes the names")?;
         let mut index = self.index()?;
         let before = index.clone();
-        change(&mut index.manifests);
+        change(&mut index.manifests)?;
         if index == before {
             return Ok(());
         }
@@ -153,13 +201,5 @@ impl Store {
     fn settle_blobs(&self) -> Result<()> {
         let folder = self.root.join("blobs/sha256");
         Ok(fsync_directory(&folder, "have the blobs' names on the disk before a name leads there")?)
-    }
-}
-
-/// Whether two images are the same, by whatever name.
-impl Named {
-    /// The digest of what the name stands for.
-    pub fn digest(&self) -> &Digest {
-        &self.image.digest
     }
 }

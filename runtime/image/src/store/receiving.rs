@@ -21,7 +21,7 @@ use crate::digest::{Digest, Hasher};
 use crate::model::Descriptor;
 
 /// How much is written at once: a line in the trace for each megabyte, and not for each packet.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
 /// Whether there is anything to be done for a blob.
 #[derive(Debug)]

@@ -19,6 +19,10 @@ fn store() -> (TempDir, Store) {
     (folder, store)
 }
 
+fn named(text: &str) -> crate::reference::Reference {
+    text.parse().unwrap()
+}
+
 fn blob(bytes: &[u8]) -> Descriptor {
     Descriptor::of(MediaType::Other("x/y".to_string()), bytes)
 }
@@ -114,21 +118,21 @@ fn two_who_want_the_same_blob_bring_it_once() {
 fn a_name_stands_for_one_image() {
     let (_folder, store) = store();
     let (one, two) = (put(&store, b"one"), put(&store, b"two"));
-    store.name(&"host/image:1", &one).unwrap();
-    store.name(&"host/image:2", &one).unwrap();
-    store.name(&"host/image:1", &two).unwrap();
+    store.name(&named("host.example/image:1"), &one).unwrap();
+    store.name(&named("host.example/image:2"), &one).unwrap();
+    store.name(&named("host.example/image:1"), &two).unwrap();
     let digests: Vec<(String, Digest)> =
         store.names().unwrap().into_iter().map(|named| (named.name, named.image.digest)).collect();
     let expected = [
-        ("host/image:1".to_string(), two.digest),
-        ("host/image:2".to_string(), one.digest.clone()),
+        ("host.example/image:1".to_string(), two.digest),
+        ("host.example/image:2".to_string(), one.digest.clone()),
     ];
     assert_eq!(digests, expected);
-    assert_eq!(store.resolve("host/image:2").unwrap().digest, one.digest);
+    assert_eq!(store.resolve("host.example/image:2").unwrap().digest, one.digest);
     assert_eq!(store.resolve(one.digest.short()).unwrap().digest, one.digest);
     assert_eq!(store.resolve(&one.digest.to_string()).unwrap().digest, one.digest);
-    store.unname(&"host/image:2").unwrap();
-    assert!(matches!(store.unname(&"host/image:2"), Err(Error::NoImage(_))));
+    store.unname("host.example/image:2").unwrap();
+    assert!(matches!(store.unname("host.example/image:2"), Err(Error::NoImage(_))));
     assert!(matches!(store.resolve(one.digest.hex()), Err(Error::NoImage(_))));
 }
 
