@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE
 
 use super::error::{Error, Result};
 use super::http::{Ask, Reply};
-use super::{Endpoint, Registry, scope};
+use super::{Endpoint, Registry, scope, step};
 use crate::digest::{Digest, Hasher};
 
 /// The largest document: what the specification asks a registry to take, and no more.
@@ -211,7 +211,8 @@ impl Blob {
                     self.ended = true;
                     return Ok(0);
                 }
-                self.reply = Some(self.open()?);
+                // Whoever reads may be in another thread, which is in no step.
+                self.reply = Some(step("ask for the bytes", || self.open())?);
             }
             let reply = self.reply.as_mut().expect("it was just opened");
             match reply.read(buffer) {

@@ -12,6 +12,7 @@ use super::workers::for_each;
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{Descriptor, Document, Index, Platform};
+use crate::registry::step;
 
 /// How much of an index is copied.
 #[derive(Clone, Debug)]
@@ -35,9 +36,11 @@ pub fn copy(
     jobs: usize,
     audience: &Arc<dyn Audience>,
 ) -> Result<Descriptor> {
-    let (image, bytes) = source.image()?;
     let mut cargo = Cargo::default();
-    let (image, bytes) = cargo.load(source, image, bytes, extent, 0)?;
+    let (image, bytes) = step("see what belongs to it", || {
+        let (image, bytes) = source.image()?;
+        cargo.load(source, image, bytes, extent, 0)
+    })?;
     for blob in &cargo.blobs {
         audience.hear(blob, News::Known);
     }
@@ -47,15 +50,17 @@ pub fn copy(
         jobs,
         |blob| blob.size,
         |blob| {
-            let done = target.take_blob(&blob, source, audience);
+            let done = step("move a blob", || target.take_blob(&blob, source, audience));
             audience.hear(&blob, *done.as_ref().unwrap_or(&News::Failed));
             done.map(drop)
         },
     )?;
-    for (document, bytes) in &documents {
-        target.take_document(document, bytes)?;
-    }
-    target.name(&image, &bytes)?;
+    step("give documents and name", || {
+        for (document, bytes) in &documents {
+            target.take_document(document, bytes)?;
+        }
+        target.name(&image, &bytes)
+    })?;
     audience.hear(&image, News::Whole);
     Ok(image)
 }

@@ -1,18 +1,15 @@
-//! What can be at either end: a registry, the store, a layout?
+//! What can be at either end: a registry, the store?
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use serde::Deserialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::progress::{Audience, News};
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{Descriptor, Document, MOST_OF_A_DOCUMENT, MediaType};
-use crate::reference::Reference;
+use crate::reference::{NotAReference, Reference};
 use crate::registry::fetch::error_in;
 use crate::registry::upload::{Outgoing, Uploaded};
 use crate::registry::{self, Registry};
@@ -124,15 +121,8 @@ impl Target for InRegistry {
     ) -> Result<News> {
         let also_in = from.also_in(self.registry.name(), &blob.digest);
         let also_in = also_in.filter(|repository| repository != self.reference.repository());
-        let open = |at: u64| {
-            audience.hear(blob, News::Begins { at });
-            let inner = from.blob(blob, at).map_err(|error| match error {
-                Error::Registry(error) => error,
-                other => registry::Error::Unusable(super::whole(&other)),
-            })?;
-            let counted = Counted { inner, blob: blob.clone(), audience: audience.clone() };
-            Ok(Box::new(counted) as Box<dyn Read + Send>)
-        };
+        let passing = Passing::default();
+        let open = |at: u64| passing.open(blob, at, from, audience);
         let outgoing = Outgoing {
             digest: &blob.digest,
             size: blob.size,
@@ -172,16 +162,49 @@ impl InRegistry {
     }
 }
 
+/// A blob on its way into a registry, in one piece or several; it is opened anew only where one does not
+/// begin behind the last.
+#[derive(Default)]
+struct Passing(Mutex<Option<Counted>>);
+
 /// Counts what passes, for whoever watches.
+#[derive(Clone)]
 struct Counted {
-    inner: Box<dyn Read + Send>,
+    inner: Arc<Mutex<Box<dyn Read + Send>>>,
+    at: Arc<AtomicU64>,
     blob: Descriptor,
     audience: Arc<dyn Audience>,
 }
 
+impl Passing {
+    fn open(
+        &self,
+        blob: &Descriptor,
+        at: u64,
+        from: &dyn Source,
+        audience: &Arc<dyn Audience>,
+    ) -> registry::Result<Box<dyn Read + Send>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = open.as_ref().filter(|is| is.at.load(Ordering::Relaxed) == at) {
+            return Ok(Box::new(counted.clone()));
+        }
+        audience.hear(blob, News::Begins { at });
+        let inner = from.blob(blob, at).map_err(|error| match error {
+            Error::Registry(error) => error,
+            other => registry::Error::Unusable(super::whole(&other)),
+        })?;
+        let (inner, at) = (Arc::new(Mutex::new(inner)), Arc::new(AtomicU64::new(at)));
+        let counted = Counted { inner, at, blob: blob.clone(), audience: audience.clone() };
+        *open = Some(counted.clone());
+        Ok(Box::new(counted))
+    }
+}
+
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = inner.read(buffer)?;
+        self.at.fetch_add(read as u64, Ordering::Relaxed);
         self.audience.hear(&self.blob, News::Came(read as u64));
         Ok(read)
     }
@@ -301,7 +324,9 @@ impl Target for InStore<'_> {
 
     fn name(&self, image: &Descriptor, bytes: &[u8]) -> Result<()> {
         self.store.put(bytes, &image.digest)?;
-        Ok(self.store.name(&self.name, image)?)
+        let name: Reference =
+            self.name.parse().map_err(|error: NotAReference| Error::Unusable(error.to_string()))?;
+        Ok(self.store.name(&name, image)?)
     }
 }
 
@@ -313,7 +338,7 @@ fn explained(error: io::Error) -> Error {
     }
 }
 
-fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
+pub(super) fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
     let mut room = vec![0; 64 << 10];
     while bytes > 0 {
         let most = room.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -323,96 +348,4 @@ fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// An image in a layout of somebody else's, which is only read.
-#[derive(Debug)]
-pub struct InLayout {
-    directory: PathBuf,
-    image: Descriptor,
-}
-
-impl InLayout {
-    /// The image of this name in a layout; without a name there must be one alone.
-    ///
-    /// # Errors
-    /// It is no layout, or has no such image.
-    pub fn open(directory: &Path, name: Option<&str>) -> Result<InLayout> {
-        #[derive(Deserialize)]
-        struct Index {
-            manifests: Vec<Descriptor>,
-        }
-        let path = directory.join("index.json");
-        let unusable = |why: String| Error::Unusable(format!("{}: {why}", path.display()));
-        let bytes = read_at_most(&path, MOST_OF_A_DOCUMENT).map_err(|e| unusable(e.to_string()))?;
-        let index: Index =
-            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-        let is_meant = |image: &&Descriptor| name.is_none() || image.name() == name;
-        let mut meant = index.manifests.iter().filter(is_meant);
-        match (meant.next(), meant.next(), name) {
-            (Some(image), None, _) | (Some(image), Some(_), Some(_)) => {
-                Ok(InLayout { directory: directory.to_owned(), image: image.clone() })
-            }
-            (None, _, Some(name)) => Err(unusable(format!("there is no image {name:?}"))),
-            (None, _, None) => Err(unusable("there is no image".into())),
-            (Some(_), Some(_), None) => {
-                Err(unusable("there are several images: say which, as in oci:DIR:NAME".into()))
-            }
-        }
-    }
-
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.directory.join("blobs").join(digest.algorithm().name()).join(digest.hex())
-    }
-
-    fn open_blob(&self, wanted: &Descriptor) -> Result<Verified<File>> {
-        let path = self.path(&wanted.digest);
-        let file = File::open(&path);
-        let file = file.map_err(|e| Error::Unusable(format!("{}: {e}", path.display())))?;
-        Ok(Verified::new(file, wanted.digest.clone(), wanted.size))
-    }
-
-    fn read(&self, wanted: &Descriptor) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let unusable = |why: String| Error::Unusable(format!("{}: {why}", wanted.digest));
-        if wanted.size > MOST_OF_A_DOCUMENT {
-            return Err(unusable(format!("{} bytes are too many for a document", wanted.size)));
-        }
-        let read = self.open_blob(wanted)?.read_to_end(&mut bytes);
-        read.map_err(|error| unusable(error.to_string()))?;
-        Ok(bytes)
-    }
-}
-
-impl Source for InLayout {
-    fn image(&self) -> Result<(Descriptor, Vec<u8>)> {
-        let mut image = self.image.clone();
-        image.annotations.clear();
-        let bytes = self.read(&image)?;
-        Ok((image, bytes))
-    }
-
-    fn document(&self, wanted: &Descriptor) -> Result<Option<Vec<u8>>> {
-        match self.path(&wanted.digest).exists() {
-            true => self.read(wanted).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn blob(&self, wanted: &Descriptor, at: u64) -> Result<Box<dyn Read + Send>> {
-        let mut reader = self.open_blob(wanted)?;
-        let broken = |error| Error::Unusable(format!("{}: {error}", wanted.digest));
-        pass_over(&mut reader, at).map_err(broken)?;
-        Ok(Box::new(reader))
-    }
-
-    fn also_in(&self, _: &str, _: &Digest) -> Option<String> {
-        None
-    }
-}
-
-fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | [`pull`] | how does an image come from a registry into the store, unpacked, in one pass? |
 //! | [`copy`] | how does it go from anywhere to anywhere else? |
-//! | [`ends`] | what can be at either end: a registry, the store, a layout? |
+//! | [`ends`] | what can be at either end: a registry, the store? |
+//! | [`layout`] | and a layout, for others and from others? |
 //! | [`progress`] | what does somebody see who waits? |
 
 pub mod copy;
 pub mod ends;
 mod error;
+pub mod layout;
 pub mod progress;
 pub mod pull;
 mod workers;

@@ -9,8 +9,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use primitives::step_giving;
-
 use super::progress::{Audience, News};
 use super::workers::for_each;
 use super::{Error, Result};
@@ -20,8 +18,8 @@ use crate::model::{
     Platform,
 };
 use crate::reference::Reference;
-use crate::registry::Registry;
 use crate::registry::fetch::{Blob, error_in};
+use crate::registry::{Registry, step};
 use crate::store::{Arrival, Receiving, Store};
 use crate::unpack::{self, Budget, Manner};
 
@@ -404,21 +402,6 @@ fn packing(compression: Compression) -> unpack::Compression {
         Compression::None => unpack::Compression::None,
         Compression::Gzip => unpack::Compression::Gzip,
         Compression::Zstd => unpack::Compression::Zstd,
-    }
-}
-
-/// Does `body` as a step with a name.
-fn step<T>(name: &'static str, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let mut failed = None;
-    let done = step_giving(name, || {
-        body().map_err(|error| {
-            failed = Some(error);
-            primitives::Error::Unusable(String::new())
-        })
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(done?),
     }
 }
 

@@ -5,6 +5,8 @@
 mod fake;
 mod fetching;
 mod lists;
+mod pulling;
+mod real;
 mod redirects;
 mod tokens;
 mod uploading;
@@ -40,4 +42,15 @@ fn bytes(length: usize) -> Vec<u8> {
         (state >> 24) as u8
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// Whether a test that needs something goes without it here. Where nothing may be skipped, as in CI, it
+/// fails instead.
+fn may_be_skipped(what: &str, is_missing: bool) -> bool {
+    let required = std::env::var_os("PORTHOLE_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!(is_missing && required), "nothing may be skipped here, but this needs {what}");
+    if is_missing {
+        eprintln!("skipped: needs {what}");
+    }
+    is_missing
 }

@@ -6,8 +6,9 @@ use image::model::Platform;
 use image::registry::{Registry, Settings};
 use image::store::Store;
 use image::transfer::copy::{self, Extent};
-use image::transfer::ends::{InLayout, InRegistry, InStore, Source, Target};
+use image::transfer::ends::{InRegistry, InStore, Source, Target};
 use image::transfer::jobs;
+use image::transfer::layout::{InLayout, ToLayout};
 use image::transfer::pull::{self, Wishes};
 use image::unpack::{Budget, Manner};
 use primitives::{Result, Status};
@@ -58,12 +59,17 @@ pub(super) fn copy(global: &Global, wanted: &Copy) -> Result<Status> {
     let settings = sending.towards.settings(&sending.showing.audience())?;
     // Both are ready before either has threads: who we are may be asked of another program.
     let (from, to) = (End::of(&wanted.from)?, End::of(&wanted.to)?);
-    let (store_of_source, store_of_target) = (from.store(global)?, to.store(global)?);
+    let store_of_source = if from.is_layout() { None } else { from.store(global)? };
+    let store_of_target = to.store(global)?;
     let target: Box<dyn Target + '_> = match &to {
         End::Registry(name) => Box::new(sending.in_registry(name, &settings)?),
-        End::Layout { name, .. } | End::Store(name) => {
+        End::Layout { name, .. } => {
             let store = store_of_target.as_ref().expect("it was opened above");
-            Box::new(InStore::new(store, name.as_deref().unwrap_or("latest")))
+            Box::new(ToLayout::new(store, name.as_deref().unwrap_or("latest")))
+        }
+        End::Store(name) => {
+            let store = store_of_target.as_ref().expect("it was opened above");
+            Box::new(InStore::new(store, name.as_deref().unwrap_or_default()))
         }
     };
     let source: Box<dyn Source + '_> = match &from {
@@ -150,6 +156,10 @@ impl End {
         // As skopeo and podman write it.
         let name = text.strip_prefix("docker://").unwrap_or(text);
         Ok(End::Registry(Some(name.to_owned())))
+    }
+
+    fn is_layout(&self) -> bool {
+        matches!(self, End::Layout { .. })
     }
 
     /// The store that it is in. A layout that is written is one: it has a few folders more.
