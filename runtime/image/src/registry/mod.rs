@@ -201,6 +201,11 @@ impl Endpoint {
         let hint = match reply.status().as_u16() {
             200..=299 => return Ok(reply),
             401 | 403 => Some(self.auth.hint()),
+            // It may have said so, but after a HEAD nobody hears it.
+            400 if self.base.scheme() == "http" => Some(format!(
+                "it was asked without TLS: if it wants TLS, name its authority, with --ca {}=FILE",
+                name_of(&self.base)
+            )),
             _ => None,
         };
         Err(reply.refused(hint))

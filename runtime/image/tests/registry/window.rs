@@ -155,3 +155,26 @@ fn nothing_secret_stands_in_a_trace() {
     }
     assert!(text.contains("account=…"), "{text}");
 }
+
+/// The usual variables; what this machine calls itself no proxy knows.
+#[test]
+fn a_proxy_is_asked_where_one_is_named() {
+    let (proxy, root) = (Fake::new(), tempfile::tempdir().unwrap());
+    let tags = |registry: &str, no_proxy: &str| {
+        Command::new(env!("CARGO_BIN_EXE_image"))
+            .env("http_proxy", proxy.url(""))
+            .env("no_proxy", no_proxy)
+            .arg("--root")
+            .arg(root.path())
+            .args(["tags", &format!("{registry}/x"), "--plain-http", registry, "--tries", "1"])
+            .output()
+            .unwrap()
+    };
+    let said = tags("registry.invalid:5000", "");
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!(proxy.lines(), ["GET http://registry.invalid:5000/v2/x/tags/list"]);
+    let direct = Fake::new();
+    assert!(tags(&direct.name(), "").status.success());
+    assert!(!tags("registry.invalid:5000", "invalid").status.success());
+    assert_eq!((proxy.lines().len(), direct.lines().len()), (1, 1));
+}
