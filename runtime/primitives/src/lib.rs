@@ -114,7 +114,7 @@ pub use line::{Parting, ToParent};
 pub use links::set_link_up;
 pub use making::{
     Content, Unfilled, create_at, fchmod, fsetxattr, futimens, linkat, open_directory_at,
-    open_directory_in_root, rmdirat, utimensat_in,
+    open_directory_in_root, read_in_root, rmdirat, utimensat_in,
 };
 pub use metadata::{
     Timestamp, chmod, lchown, lgetxattr, link, llistxattr, lremovexattr, lsetxattr, mkfifo,

@@ -3,7 +3,7 @@
 mod local;
 mod printing;
 mod remote;
-// mod tree; — unpacked images: unpack, mount, umount, bundle, run
+mod tree;
 
 use std::path::PathBuf;
 
@@ -29,7 +29,8 @@ enum Command {
     Remote(Box<remote::Remote>),
     #[command(flatten)]
     Local(local::Local),
-    // #[command(flatten)] Tree(tree::Tree),
+    #[command(flatten)]
+    Tree(tree::Tree),
 }
 
 /// What every command has.
@@ -60,6 +61,6 @@ pub(crate) fn carry_out(cli: &Cli) -> Result<Status> {
     match &cli.command {
         Command::Remote(command) => command.carry_out(global),
         Command::Local(command) => command.carry_out(global),
-        // Command::Tree(command) => command.carry_out(global),
+        Command::Tree(command) => command.carry_out(global),
     }
 }

@@ -19,7 +19,8 @@ use super::challenge::{Challenge, challenges};
 use super::credentials::Credentials;
 use super::error::{Error, Result};
 use super::hosts::{Host, is_loopback};
-use super::http::{Ask, Http, Payload, Reply, name_of};
+use super::http::{Ask, Http, Payload, Reply};
+use super::redirects::name_of;
 
 /// The largest answer of a server that hands out tokens.
 const LARGEST_TOKEN: u64 = 1 << 20;

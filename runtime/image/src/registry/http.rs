@@ -5,19 +5,20 @@
 //! host or port. What began with TLS does not go on without.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use primitives::{Answer, Errno};
+use primitives::Answer;
 use reqwest::blocking::{self, Client, ClientBuilder, Response};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Identity, Method, StatusCode, Url, redirect};
 
+use super::causes::{errno_of, innermost};
 use super::error::{self, Error, Refusal, Result, asked};
 use super::hosts::{Host, Hosts, is_loopback};
 use super::patience::{Patience, retry_after};
+use super::redirects::{name_of, next_url, same_origin};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -319,129 +320,4 @@ fn read_pem(file: &std::path::Path) -> Result<Vec<u8>> {
     let text = primitives::read_small(file);
     text.map(String::into_bytes)
         .map_err(|error| Error::Unusable(format!("{}: {error}", file.display())))
-}
-
-/// `HOST:PORT`, without the port that the scheme has anyway: the name of a registry.
-pub(crate) fn name_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Whether both are of one scheme, host and port.
-pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin()
-}
-
-/// Where a redirect leads to.
-fn next_url(reply: &Reply) -> Result<Url> {
-    let location = reply.header(LOCATION.as_str()).unwrap_or_default();
-    sent_on(&reply.url, location)
-        .map_err(|why| Error::wrong(reply.asked(), format!("it is redirected {why}")))
-}
-
-/// The URL that a `Location` means, or why nobody goes there.
-fn sent_on(from: &Url, location: &str) -> std::result::Result<Url, String> {
-    if location.is_empty() {
-        return Err("to nowhere".to_owned());
-    }
-    let next = from.join(location);
-    let next = next.map_err(|error| format!("to {:?}: {error}", error::tame(location)))?;
-    let shown = primitives::without_secrets(next.as_str());
-    if !matches!(next.scheme(), "http" | "https") {
-        return Err(format!("to {shown:?}, which is not HTTP"));
-    }
-    if from.scheme() == "https" && next.scheme() == "http" {
-        return Err(format!("from TLS to {shown}, where anybody can listen"));
-    }
-    if !next.username().is_empty() || next.password().is_some() {
-        return Err(format!("to {shown} with a name or password in it"));
-    }
-    Ok(next)
-}
-
-/// All that an error comes from, itself first.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
-    let mut all = vec![error];
-    loop {
-        let last = all[all.len() - 1];
-        // The standard library hides what it wraps: its source is one further down.
-        let wrapped = last.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| last.source()) {
-            Some(next) => all.push(next),
-            None => return all,
-        }
-    }
-}
-
-/// What lies at the bottom of an error; the layers above it repeat what is known.
-pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// The errno that comes nearest to what the library says.
-fn errno_of(error: &reqwest::Error) -> Errno {
-    let causes = causes(error);
-    let io = |cause: &&(dyn StdError + 'static)| {
-        cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
-    };
-    if let Some(errno) = causes.iter().find_map(io) {
-        return Errno::from_raw(errno);
-    }
-    if error.is_timeout() {
-        return Errno::ETIMEDOUT;
-    }
-    let tls = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => return Errno::EKEYREJECTED,
-        Some(_) => return Errno::EPROTO,
-        None => {}
-    }
-    let text = innermost(error);
-    match text.as_str() {
-        text if text.contains("lookup address") => Errno::EHOSTUNREACH,
-        text if text.contains("invalid") || text.contains("unexpected") => Errno::EPROTO,
-        _ => Errno::ECONNRESET,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::Url;
-
-    use super::{same_origin, sent_on};
-
-    #[test]
-    fn what_began_with_tls_does_not_go_on_without() {
-        let from: Url = "https://r.org/v2/x".parse().unwrap();
-        for (location, url) in [
-            ("/y?z=1", "https://r.org/y?z=1"),
-            ("//s.org/y", "https://s.org/y"),
-            ("https://s.org:444/y", "https://s.org:444/y"),
-        ] {
-            assert_eq!(sent_on(&from, location).unwrap().as_str(), url);
-        }
-        for (location, says) in [
-            ("http://r.org/y", "from TLS to http://r.org/y"),
-            ("http://s.org/y?sig=1", "sig=…, where anybody"),
-            ("file:///etc/passwd", "not HTTP"),
-            ("https://u:p@r.org/", "to https://r.org/ with a name"),
-            ("", "to nowhere"),
-            ("https://[", "to "),
-        ] {
-            let why = sent_on(&from, location).unwrap_err();
-            assert!(why.contains(says) && !why.contains("u:p"), "{location}: {why}");
-        }
-    }
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port() {
-        let one: Url = "https://r.org/a".parse().unwrap();
-        let same = |other: &str| same_origin(&one, &other.parse().unwrap());
-        assert!(same("https://r.org:443/b") && same("https://R.org/"));
-        for other in
-            ["http://r.org/", "https://r.org:444/", "https://a.r.org/", "https://r.org.evil/"]
-        {
-            assert!(!same(other), "{other}");
-        }
-    }
 }

@@ -9,13 +9,14 @@
 //! | [`hosts`] | where is it, and is it trusted? |
 //! | [`credentials`] | who are we to it? |
 //! | `auth`, `challenge` | how does it come to believe that? |
-//! | `http` | how is one request sent, and where may it be sent on to? |
+//! | `http`, `redirects` | how is one request sent, and where may it be sent on to? |
 //! | [`patience`] | when is it asked again? |
 //! | [`fetch`] | documents and blobs, in one piece although the network is not |
 //! | [`upload`] | blobs and documents, the other way |
 //! | [`pages`] | lists, of which no end is promised |
 
 mod auth;
+mod causes;
 mod challenge;
 pub mod credentials;
 mod error;
@@ -24,6 +25,7 @@ pub mod hosts;
 mod http;
 pub mod pages;
 pub mod patience;
+mod redirects;
 pub mod upload;
 
 use std::sync::Arc;
@@ -38,8 +40,9 @@ use crate::reference::DOCKER_HUB;
 use auth::Auth;
 use credentials::{Credentials, Keys};
 use hosts::{Host, Hosts};
-use http::{Ask, Http, Reply, name_of, same_origin};
+use http::{Ask, Http, Reply};
 use patience::Patience;
+use redirects::{name_of, same_origin};
 
 /// All that is known here of registries, and how they are treated.
 #[derive(Clone, Debug, Default)]

@@ -17,6 +17,7 @@ mod error;
 pub mod layout;
 pub mod progress;
 pub mod pull;
+mod tee;
 mod workers;
 
 pub use error::{Error, Result, whole};

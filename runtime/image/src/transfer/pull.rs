@@ -6,19 +6,18 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use super::progress::{Audience, News};
+use super::tee::{Stream, Tee};
 use super::workers::for_each;
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{
-    Compression, Descriptor, Document, ImageConfig, MOST_OF_A_DOCUMENT, Manifest, MediaType,
-    Platform,
+    Descriptor, Document, ImageConfig, MOST_OF_A_DOCUMENT, Manifest, MediaType, Platform,
 };
 use crate::reference::Reference;
-use crate::registry::fetch::{Blob, error_in};
 use crate::registry::{Registry, step};
 use crate::store::{Arrival, Receiving, Store};
 use crate::unpack::{self, Budget, Manner};
@@ -378,7 +377,6 @@ impl Pull<'_> {
             Error::Unusable(format!("the layer {digest}: {} is no layer", packed.media_type))
         })?;
         let Wishes { budget, manner, .. } = self.wishes;
-        let compression = packing(compression);
         let unpacked = unpack::layer(&mut *stream, compression, directory, budget, manner);
         let unpacked = match unpacked {
             Ok(unpacked) => unpacked,
@@ -394,75 +392,5 @@ impl Pull<'_> {
             )));
         }
         Ok(())
-    }
-}
-
-fn packing(compression: Compression) -> unpack::Compression {
-    match compression {
-        Compression::None => unpack::Compression::None,
-        Compression::Gzip => unpack::Compression::Gzip,
-        Compression::Zstd => unpack::Compression::Zstd,
-    }
-}
-
-/// Bytes of a layer, and what is meant by an error that comes out of them.
-trait Stream: Read + Send {
-    fn explained(&self, error: io::Error) -> Error;
-}
-
-impl Stream for crate::store::Verified<File> {
-    fn explained(&self, error: io::Error) -> Error {
-        match error.downcast::<crate::store::Error>() {
-            Ok(error) => Error::Store(error),
-            Err(error) => Error::Unusable(format!("the layer cannot be read: {error}")),
-        }
-    }
-}
-
-/// What comes from the network goes into the store as it passes.
-struct Tee<'a> {
-    /// What is there from an earlier try.
-    earlier: Option<io::Take<File>>,
-    blob: Blob,
-    receiving: Option<Receiving>,
-    packed: Descriptor,
-    audience: &'a dyn Audience,
-}
-
-impl Tee<'_> {
-    /// Everything has passed: the store verifies it.
-    fn finish(&mut self) -> Result<()> {
-        let mut room = [0; 4096];
-        while self.read(&mut room).map_err(|error| self.explained(error))? > 0 {}
-        match self.receiving.take() {
-            Some(receiving) => Ok(receiving.finish()?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Stream for Tee<'_> {
-    fn explained(&self, error: io::Error) -> Error {
-        match error.downcast::<crate::store::Error>() {
-            Ok(error) => Error::Store(error),
-            Err(error) => Error::Registry(error_in(error)),
-        }
-    }
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(earlier) = &mut self.earlier {
-            match earlier.read(buffer)? {
-                0 => self.earlier = None,
-                read => return Ok(read),
-            }
-        }
-        let read = self.blob.read(buffer)?;
-        if let Some(receiving) = &mut self.receiving {
-            receiving.write_all(&buffer[..read])?;
-        }
-        self.audience.hear(&self.packed, News::Came(read as u64));
-        Ok(read)
     }
 }

@@ -25,14 +25,15 @@ mod tar;
 mod tree;
 
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use primitives::{open_directory_at, open_path};
-use std::os::fd::AsFd;
 
 use crate::digest::{Algorithm, Digest, Hasher};
+use crate::model::Compression;
 use blocks::{Blocks, Filling, blocks};
 use error::Stop;
 use levels::Levels;
@@ -135,15 +136,4 @@ fn at(stop: Stop, after: u64, entry: &Entry) -> Error {
         Stop::Refused(why) if entry.name.is_empty() => Error::Tar { after, why },
         stop => stop.at(&entry.name),
     }
-}
-
-/// How a layer's tar archive is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// It is not.
-    None,
-    /// By gzip.
-    Gzip,
-    /// By zstd.
-    Zstd,
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::Compression;
 use super::error::{Error, Result};
+use crate::model::Compression;
 
 /// A frame of zstd says how much memory it wants; this is as much as the program of that name allows.
 const LARGEST_WINDOW: u32 = 27;

@@ -14,44 +14,44 @@ use image::digest::Digest;
 
 /// A request, as it arrived.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
-    pub method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Path and query.
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// How many requests with this method and target came before.
-    pub before: usize,
+    pub(crate) before: usize,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(is, _)| is.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
 
-    pub fn is(&self, method: &str, part: &str) -> bool {
+    pub(crate) fn is(&self, method: &str, part: &str) -> bool {
         self.method == method && self.target.contains(part)
     }
 
     /// The first byte that is asked for.
-    pub fn start(&self) -> Option<usize> {
+    pub(crate) fn start(&self) -> Option<usize> {
         self.header("range")?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
     }
 }
 
 /// An answer, and what is done to it on the way.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    pub fault: Fault,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) fault: Fault,
 }
 
 /// What goes wrong with an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Nothing is answered, the connection is reset.
     Reset,
@@ -72,17 +72,17 @@ pub enum Fault {
 }
 
 impl Answer {
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer { status, headers: Vec::new(), body: body.into(), fault: Fault::None }
     }
 
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Answer {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Answer {
         self.headers.retain(|(is, _)| !is.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    pub fn and(mut self, fault: Fault) -> Answer {
+    pub(crate) fn and(mut self, fault: Fault) -> Answer {
         self.fault = fault;
         self
     }
@@ -90,24 +90,24 @@ impl Answer {
 
 /// What a registry has.
 #[derive(Clone, Debug, Default)]
-pub struct Contents {
-    pub blobs: HashMap<String, Vec<u8>>,
+pub(crate) struct Contents {
+    pub(crate) blobs: HashMap<String, Vec<u8>>,
     /// By digest and by tag: media type and bytes.
-    pub documents: HashMap<String, (String, Vec<u8>)>,
+    pub(crate) documents: HashMap<String, (String, Vec<u8>)>,
     uploads: HashMap<String, Vec<u8>>,
 }
 
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 impl Contents {
-    pub fn blob(&mut self, bytes: &[u8]) -> Digest {
+    pub(crate) fn blob(&mut self, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         self.blobs.insert(digest.to_string(), bytes.to_vec());
         digest
     }
 
-    pub fn document(&mut self, tag: &str, media_type: &str, text: &str) -> Digest {
+    pub(crate) fn document(&mut self, tag: &str, media_type: &str, text: &str) -> Digest {
         let digest = Digest::of(text.as_bytes());
         let document = (media_type.to_owned(), text.as_bytes().to_vec());
         self.documents.insert(digest.to_string(), document.clone());
@@ -119,8 +119,8 @@ impl Contents {
 type Mischief = dyn Fn(&Request, &Contents) -> Option<Answer> + Send + Sync;
 
 /// A server, until it goes out of scope.
-pub struct Fake {
-    pub address: SocketAddr,
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
 }
 
@@ -132,12 +132,12 @@ struct Shared {
 }
 
 impl Fake {
-    pub fn new() -> Fake {
+    pub(crate) fn new() -> Fake {
         Fake::at("127.0.0.1")
     }
 
     /// On another address of this machine, so as another host.
-    pub fn at(host: &str) -> Fake {
+    pub(crate) fn at(host: &str) -> Fake {
         let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -160,46 +160,46 @@ impl Fake {
     }
 
     /// The registry's name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.address.to_string()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// From now on this decides about answers.
-    pub fn misbehave(
+    pub(crate) fn misbehave(
         &self,
         mischief: impl Fn(&Request, &Contents) -> Option<Answer> + Send + Sync + 'static,
     ) {
         *self.shared.mischief.lock().unwrap() = Arc::new(mischief);
     }
 
-    pub fn behave(&self) {
+    pub(crate) fn behave(&self) {
         self.misbehave(|_, _| None);
     }
 
-    pub fn fill<T>(&self, with: impl FnOnce(&mut Contents) -> T) -> T {
+    pub(crate) fn fill<T>(&self, with: impl FnOnce(&mut Contents) -> T) -> T {
         with(&mut self.shared.contents.lock().unwrap())
     }
 
     /// What it was asked so far.
-    pub fn log(&self) -> Vec<Request> {
+    pub(crate) fn log(&self) -> Vec<Request> {
         self.shared.log.lock().unwrap().clone()
     }
 
     /// As lines: method and target.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.log().iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect()
     }
 
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.shared.log.lock().unwrap().clear();
     }
 
     /// Whether anybody showed a credential to it.
-    pub fn saw_a_credential(&self) -> bool {
+    pub(crate) fn saw_a_credential(&self) -> bool {
         self.log().iter().any(|seen| seen.header("authorization").is_some())
     }
 }
@@ -394,7 +394,7 @@ fn well(request: &Request, contents: &mut Contents) -> Answer {
 }
 
 /// The blob from there on, as servers that know ranges answer.
-pub fn part_of(bytes: &[u8], start: Option<usize>) -> Answer {
+pub(crate) fn part_of(bytes: &[u8], start: Option<usize>) -> Answer {
     let all = bytes.len();
     match start {
         None => Answer::new(200, bytes),

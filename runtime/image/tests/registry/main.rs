@@ -2,8 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "what a test prepares is not what it looks at")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod bed;
 mod fake;
 mod fetching;
+mod images;
 mod lists;
 mod pulling;
 mod real;

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use trace::{Arg, Event, Outcome, Record};
 
 use crate::fake::{Answer, Fake, Fault};
-use crate::pulling::put_image;
+use crate::images::put_image;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use image::unpack::{self, Budget, Compression, Manner, Unpacked, layer};
+use image::model::Compression;
+use image::unpack::{self, Budget, Manner, Unpacked, layer};
 use primitives::{Timestamp, lgetxattr, llistxattr};
 
 use crate::archive::{Entry, archive};

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use image::unpack::{Budget, Compression};
+use image::model::Compression;
+use image::unpack::Budget;
 
 use crate::archive::{Entry, archive, directory, entry, file};
 use crate::bed::{Bed, words};

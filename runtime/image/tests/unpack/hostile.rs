@@ -131,8 +131,8 @@ fn cases() -> Vec<(&'static str, Vec<Entry>, Outcome)> {
         ("a device that is a mark", vec![device(b'3', "c", 0, 0)], Refused("c", "overlayfs")),
         ("a device beyond numbers", vec![device(b'4', "b", 4096, 0)], Refused("b", "no device")),
         ("a device with content", vec![device(b'3', "c", 1, 3).size(9)], Refused("c", "content")),
-        ("a type that nobody knows", vec![entry(b'Z', "z")], Refused("z", "'Z'")),
-        ("a volume's name", vec![entry(b'V', "v")], Refused("v", "'V'")),
+        ("a type that nobody knows", vec![entry(b'Z', "z")], Refused("z", "\"Z\"")),
+        ("a volume's name", vec![entry(b'V', "v")], Refused("v", "\"V\"")),
         (
             "an owner that would be cut",
             vec![file("f", "").owner(1 << 32, 0)],

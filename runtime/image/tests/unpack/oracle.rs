@@ -6,7 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use image::unpack::{Budget, Compression, Manner, layer};
+use image::model::Compression;
+use image::unpack::{Budget, Manner, layer};
 use primitives::{Timestamp, lchown, link, lsetxattr, mkfifo, utimensat};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::{Strategy, any, prop_oneof};
@@ -159,7 +160,12 @@ fn forget(tree: &mut BTreeMap<PathBuf, String>) {
         if let Some(place) = described.find(" user.test=") {
             described.truncate(place);
         }
-        let point = described.rfind('.').unwrap();
+        let is_nanos = |place: &usize| {
+            let digits = described.as_bytes().get(place + 1..place + 10);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+        };
+        let points = described.match_indices('.').map(|(place, _)| place);
+        let point = points.filter(is_nanos).last().unwrap();
         described.replace_range(point..point + 10, "");
     }
 }

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use image::unpack::{Budget, Compression, Devices, Manner, layer};
+use image::model::Compression;
+use image::unpack::{Budget, Devices, Manner, layer};
 
 use crate::archive::{Entry, archive, device, directory, entry, file, link, symlink};
 use crate::bed::{Bed, THEN, may_be_anybody, words};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use image::model::Platform;
 use image::registry::{Registry, Settings};
+use image::rootfs::inside;
 use image::store::Store;
 use image::transfer::copy::{self, Extent};
 use image::transfer::ends::{InRegistry, InStore, Source, Target};
@@ -11,33 +12,47 @@ use image::transfer::jobs;
 use image::transfer::layout::{InLayout, ToLayout};
 use image::transfer::pull::{self, Wishes};
 use image::unpack::{Budget, Manner};
-use primitives::{Result, Status};
+use primitives::{Result, Status, own_ids};
 
 use super::{Copy, Pull, Push, Sending, reference};
 use crate::cli::Global;
 use crate::cli::printing::print;
 
-/// Brings an image, and prints what it is.
+/// Brings an image, and prints what it is. Files that belong to many are for root to make: an ordinary
+/// user is root in a user namespace of its own.
 pub(super) fn pull(global: &Global, wanted: &Pull) -> Result<Status> {
+    let root = global.root();
+    let unpacks = !wanted.no_unpack && !wanted.all_platforms;
+    match unpacks && own_ids().0 != 0 {
+        true => inside::as_root(|| bring(&root, wanted, unpacks))?,
+        false => bring(&root, wanted, unpacks)?,
+    }
+    Ok(Status::Exited(0))
+}
+
+fn bring(root: &Path, wanted: &Pull, unpacks: bool) -> Result<()> {
     let reference = reference(&wanted.image)?;
     let audience = wanted.showing.audience();
     let settings = wanted.towards.settings(&audience)?;
     let registry = Registry::open(reference.registry(), &settings)?;
-    let store = global.store()?;
+    let store = Store::open(root)?;
     let wishes = Wishes {
         platform: wanted.platform.clone().unwrap_or_else(Platform::here),
         every_platform: wanted.all_platforms,
-        unpacks: !wanted.no_unpack && !wanted.all_platforms,
+        unpacks,
         jobs: wanted.jobs.unwrap_or_else(jobs),
         budget: Budget::default(),
         manner: Manner::of_this_process(),
     };
-    let pulled = pull::pull(&store, &registry, &reference, &wishes, &*audience);
-    let pulled = pulled.map_err(primitives::Error::from)?;
+    let pulled = pull::pull(&store, &registry, &reference, &wishes, &*audience)?;
     if !pulled.is_new && !wanted.showing.quiet {
         primitives::say(&format!("{reference} is up to date"));
     }
-    print(&format!("{reference}@{}\n", pulled.image.digest))
+    let at = match reference.digest() {
+        Some(_) => String::new(),
+        None => format!("@{}", pulled.image.digest),
+    };
+    print(&format!("{reference}{at}\n")).map(drop)
 }
 
 /// Sends an image of the store.
