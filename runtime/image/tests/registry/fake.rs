@@ -125,7 +125,7 @@ pub(crate) struct Fake {
 }
 
 struct Shared {
-    contents: Mutex<Contents>,
+    contents: Mutex<Arc<Contents>>,
     log: Mutex<Vec<Request>>,
     mischief: Mutex<Arc<Mischief>>,
     over: AtomicBool,
@@ -181,7 +181,7 @@ impl Fake {
     }
 
     pub(crate) fn fill<T>(&self, with: impl FnOnce(&mut Contents) -> T) -> T {
-        with(&mut self.shared.contents.lock().unwrap())
+        with(Arc::make_mut(&mut self.shared.contents.lock().unwrap()))
     }
 
     /// What it was asked so far.
@@ -244,8 +244,9 @@ impl Shared {
                     seen.body.clone_from(&request.body);
                 }
             }
-            let answer =
-                answer.unwrap_or_else(|| well(&request, &mut self.contents.lock().unwrap()));
+            let answer = answer.unwrap_or_else(|| {
+                well(&request, Arc::make_mut(&mut self.contents.lock().unwrap()))
+            });
             if !write(&stream, &request, &answer) {
                 return;
             }

@@ -6,6 +6,7 @@ mod bed;
 mod fake;
 mod fetching;
 mod images;
+mod indexes;
 mod lists;
 mod pulling;
 mod real;
@@ -27,9 +28,16 @@ fn settings() -> Settings {
         tries: 4,
         first_wait: Duration::from_millis(2),
         longest_wait: Duration::from_secs(5),
-        silence: Duration::from_millis(400),
+        silence: Duration::from_secs(10),
     };
     Settings { patience, ..Settings::default() }
+}
+
+/// As [`settings`], of somebody who does not like silence.
+fn impatient() -> Settings {
+    let mut settings = settings();
+    settings.patience.silence = Duration::from_millis(400);
+    settings
 }
 
 fn open(fake: &Fake) -> Registry {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use image::registry::Registry;
+
 use crate::bed::{certificates, done, free_port, missing, run, write_layout};
 use crate::may_be_skipped;
 
@@ -349,4 +351,16 @@ fn a_registry_may_want_a_certificate_of_ours() {
     with(r#","certificate":"client.pem","key":"client.key""#);
     assert_eq!(real.good(&["copy", "-q", &from, &name]), format!("{name}@{digest}"));
     assert_eq!(real.good(&["pull", "-q", &name]), format!("{name}@{digest}"));
+
+    // As Docker has it, in a folder with the registry's name.
+    let folder = real.path("certs.d").join(&real.name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut settings = crate::settings();
+    settings.hosts.certificates_in(&real.path("certs.d"));
+    for (from, to) in [("ca.pem", "ca.crt"), ("client.pem", "me.cert"), ("client.key", "me.key")] {
+        let before = Registry::open(&real.name, &settings).map(|registry| registry.check());
+        assert!(!matches!(before, Ok(Ok(()))), "without {to}");
+        std::fs::copy(real.path(from), folder.join(to)).unwrap();
+    }
+    Registry::open(&real.name, &settings).unwrap().check().unwrap();
 }

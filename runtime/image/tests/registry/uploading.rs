@@ -130,3 +130,22 @@ fn what_is_given_up_is_given_back() {
     assert!(error.contains("the disk is full"), "{error}");
     assert_eq!(fake.log().last().unwrap().method, "DELETE", "{:?}", fake.lines());
 }
+
+/// To take a blob over from another repository one must be allowed to read there.
+#[test]
+fn a_token_is_for_both_repositories_where_two_are_needed() {
+    let (fake, body) = (Fake::new(), bytes(LENGTH));
+    let realm = fake.url("/token");
+    fake.misbehave(move |request, _| {
+        if request.target.starts_with("/token") {
+            return Some(Answer::new(200, r#"{"token":"t"}"#));
+        }
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"");
+        let known = request.header("authorization").is_some();
+        (!known).then(|| Answer::new(401, "").with("www-authenticate", challenge))
+    });
+    assert_eq!(upload(&fake, &body, None, Some("y")).unwrap(), Uploaded::Sent);
+    let tokens = fake.lines().into_iter().filter(|line| line.contains("/token"));
+    let both = "service=s&scope=repository%3Ax%3Apull%2Cpush&scope=repository%3Ay%3Apull";
+    assert!(tokens.clone().any(|line| line.ends_with(both)), "{:?}", tokens.collect::<Vec<_>>());
+}
