@@ -24,28 +24,26 @@ pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The errno that comes nearest to what the library says.
-pub(crate) fn errno_of(error: &reqwest::Error) -> Errno {
+/// The errno that comes nearest to what the library says, and whether it is the kernel's own.
+pub(crate) fn errno_of(error: &reqwest::Error) -> (Errno, bool) {
     let causes = causes(error);
     let io = |cause: &&(dyn StdError + 'static)| {
         cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
     };
     if let Some(errno) = causes.iter().find_map(io) {
-        return Errno::from_raw(errno);
+        return (Errno::from_raw(errno), true);
     }
     if error.is_timeout() {
-        return Errno::ETIMEDOUT;
+        return (Errno::ETIMEDOUT, false);
     }
     let tls = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => return Errno::EKEYREJECTED,
-        Some(_) => return Errno::EPROTO,
-        None => {}
-    }
     let text = innermost(error);
-    match text.as_str() {
-        text if text.contains("lookup address") => Errno::EHOSTUNREACH,
-        text if text.contains("invalid") || text.contains("unexpected") => Errno::EPROTO,
+    let errno = match (tls, text.as_str()) {
+        (Some(rustls::Error::InvalidCertificate(_)), _) => Errno::EKEYREJECTED,
+        (Some(_), _) => Errno::EPROTO,
+        (None, text) if text.contains("lookup address") => Errno::EHOSTUNREACH,
+        (None, text) if text.contains("invalid") || text.contains("unexpected") => Errno::EPROTO,
         _ => Errno::ECONNRESET,
-    }
+    };
+    (errno, false)
 }

@@ -257,13 +257,17 @@ impl Http {
         let mut said = String::new();
         let send = || {
             let response = request.send().map_err(|error| {
-                said = innermost(&error);
-                errno_of(&error)
+                let (errno, known) = errno_of(&error);
+                if !known {
+                    said = innermost(&error);
+                }
+                errno
             })?;
             Ok((response.status().as_u16(), Body(response)))
         };
         match primitives::exchange(ask.method, url.as_str(), &ask.remarks(), ask.why, send) {
             Ok(answer) => Ok(Reply { method: ask.method, url: url.clone(), answer }),
+            // The kernel's errno says it all.
             Err(refusal) if said.is_empty() => Err(Error::Request(refusal)),
             Err(refusal) => Err(Error::Network { refusal, said: error::tame(&said) }),
         }

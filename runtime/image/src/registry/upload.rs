@@ -27,6 +27,15 @@ pub enum Uploaded {
     Sent,
 }
 
+/// Who keeps the list of documents that are about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// The registry has said that it does.
+    Itself,
+    /// The registry has not; perhaps there was no reason to.
+    Nothing,
+}
+
 /// A blob that is to be sent.
 pub struct Outgoing<'a> {
     /// Its digest.
@@ -102,14 +111,18 @@ impl Registry {
         media_type: &str,
         bytes: &[u8],
         digest: &Digest,
-    ) -> Result<()> {
+    ) -> Result<Lists> {
         let origin = self.origin();
         let url = origin.url(&[repository, "manifests", wanted])?;
         let ask = Ask::new("PUT", url, "let others find it under this name")
             .header(CONTENT_TYPE, media_type)?
             .carrying(Payload::Bytes(bytes));
         let reply = origin.ask(&self.http, &ask, &[scope(repository, "pull,push")])?;
-        has_taken(&reply, digest)
+        has_taken(&reply, digest)?;
+        Ok(match reply.header("oci-subject") {
+            Some(_) => Lists::Itself,
+            None => Lists::Nothing,
+        })
     }
 
     /// Whether a document of this digest is there.

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::progress::{Audience, News};
-use super::{Error, Result};
+use super::{Error, Result, referrers};
 use crate::digest::Digest;
 use crate::model::{Descriptor, Document, MOST_OF_A_DOCUMENT, MediaType};
 use crate::reference::{NotAReference, Reference};
 use crate::registry::fetch::error_in;
-use crate::registry::upload::{Outgoing, Uploaded};
+use crate::registry::upload::{Lists, Outgoing, Uploaded};
 use crate::registry::{self, Registry};
 use crate::store::{Arrival, Store, Verified};
 
@@ -158,7 +158,11 @@ impl InRegistry {
         let media_type = document.media_type.to_string();
         let repository = self.reference.repository();
         let digest = &document.digest;
-        Ok(self.registry.put_document(repository, wanted, &media_type, bytes, digest)?)
+        let lists = self.registry.put_document(repository, wanted, &media_type, bytes, digest)?;
+        match lists {
+            Lists::Itself => Ok(()),
+            Lists::Nothing => referrers::enter(&self.registry, repository, document, bytes),
+        }
     }
 }
 

@@ -143,7 +143,7 @@ impl Target for ToLayout<'_> {
         let index = read_at_most(&path, MOST_OF_A_DOCUMENT).map_err(|e| unusable(e.to_string()))?;
         let mut index: Value =
             serde_json::from_slice(&index).map_err(|error| unusable(error.to_string()))?;
-        let all = index["manifests"].as_array_mut();
+        let all = index.get_mut("manifests").and_then(Value::as_array_mut);
         let all = all.ok_or_else(|| unusable("there is no list of manifests".into()))?;
         all.retain(|other| other["annotations"][NAME] != json!(self.name));
         let mut named = image.clone();

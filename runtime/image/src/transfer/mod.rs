@@ -17,6 +17,7 @@ mod error;
 pub mod layout;
 pub mod progress;
 pub mod pull;
+mod referrers;
 mod tee;
 mod workers;
 

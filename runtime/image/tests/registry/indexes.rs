@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use image::digest::Digest;
 use image::model::Platform;
 
-use crate::fake::{Fake, OCI_INDEX};
+use crate::fake::{Answer, Fake, OCI_INDEX, OCI_MANIFEST};
 use crate::images::{put_image, put_image_for, put_index, tar};
 use crate::pulling::clean;
 
@@ -128,4 +128,43 @@ fn who_waits_is_told_in_words_or_in_json_or_not_at_all() {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let done = lines.iter().filter(|line| line["is"] == "done");
     assert_eq!(done.count(), 2, "{lines:?}");
+}
+
+/// A registry that does not answer who has a subject gets a list of those by whoever pushes.
+#[test]
+fn what_is_about_an_image_is_found() {
+    for lists_itself in [false, true] {
+        let (fake, root) = (Fake::new(), tempfile::tempdir().unwrap());
+        let (subject, about) = fake.fill(|contents| {
+            let subject = put_image(contents, "t", &[tar("a", b"1")]);
+            let (media_type, bytes) = contents.documents["t"].clone();
+            let about = String::from_utf8(bytes.clone()).unwrap().replace(
+                r#""config""#,
+                &format!(
+                    r#""artifactType":"text/x-opinion","annotations":{{"n":"1"}},"subject":{{"mediaType":"{media_type}","digest":"{subject}","size":{}}},"config""#,
+                    bytes.len()
+                ),
+            );
+            (subject, contents.document("about", OCI_MANIFEST, &about))
+        });
+        let other = Fake::new();
+        if lists_itself {
+            other.misbehave(|request, _| {
+                let answer = Answer::new(201, "").with("oci-subject", "yes");
+                request.is("PUT", "/manifests/").then_some(answer)
+            });
+        }
+        let (from, to) = (format!("{}/x:about", fake.name()), format!("{}/y:about", other.name()));
+        for _ in 0..2 {
+            good(root.path(), &["copy", "-q", &from, &to]);
+        }
+        let tag = format!("PUT /v2/y/manifests/{}", subject.to_string().replace(':', "-"));
+        let kept = other.lines().iter().filter(|line| **line == tag).count();
+        assert_eq!(kept, usize::from(!lists_itself), "{:?}", other.lines());
+        if !lists_itself {
+            let name = format!("{}/y@{subject}", other.name());
+            let found = good(root.path(), &["referrers", &name]);
+            assert!(found.contains(about.hex()) && found.contains("x-opinion"), "{found}");
+        }
+    }
 }
