@@ -187,4 +187,17 @@ mod tests {
         assert!(MediaType::DockerForeign(Compression::Gzip).is_foreign());
         assert_eq!(MediaType::OciIndex.compression(), None);
     }
+
+    proptest::proptest! {
+        /// Whatever it is, it is written as it was read, but for letters and parameters of known ones.
+        #[test]
+        fn a_name_is_kept(text in "[ -~]{0,60}") {
+            let once = MediaType::from(text.clone());
+            let again = MediaType::from(once.to_string());
+            proptest::prop_assert_eq!(&once, &again);
+            if let MediaType::Other(kept) = once {
+                proptest::prop_assert_eq!(kept, text);
+            }
+        }
+    }
 }

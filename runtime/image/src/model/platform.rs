@@ -237,4 +237,21 @@ mod tests {
         let bare = Platform { variant: None, ..Platform::here() };
         assert!(Platform::here().rank(&bare).is_some());
     }
+
+    proptest::proptest! {
+        /// A platform is read as it is written, and runs its own images first.
+        #[test]
+        fn a_platform_is_read_as_it_is_written(
+            os in "[a-z]{1,8}",
+            architecture in "[a-z0-9_]{1,8}",
+            variant in proptest::option::of("v[0-9]{1,2}"),
+        ) {
+            let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+            let one: Platform = format!("{os}/{architecture}{variant}").parse().unwrap();
+            let again: Platform = one.to_string().parse().unwrap();
+            proptest::prop_assert_eq!(&one, &again);
+            let odd = ["arm", "arm64", "amd64"].contains(&one.architecture.as_str());
+            proptest::prop_assert!(odd || one.rank(&again) == Some(0), "{}", one);
+        }
+    }
 }

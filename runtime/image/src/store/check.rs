@@ -189,31 +189,27 @@ fn strange(folder: &str, why: &impl Display) -> Finding {
 }
 
 impl Alone {
-    /// Moves what is wrong out of the way, into `spoiled/`, and takes away names that lead to nothing
-    /// at all. Images that are not complete keep their names: a pull completes them.
+    /// Moves what is wrong out of the way, into `spoiled/`. Images that are not complete then keep
+    /// their names: a pull completes them, and whoever wants them no more removes them.
     ///
     /// # Errors
     /// Something cannot be moved.
-    pub fn repair(&self, findings: &[Finding]) -> Result<usize> {
+    pub fn repair(&self, findings: &[Finding]) -> Result<()> {
         let movable = |finding: &Finding| match finding {
             Finding::Spoiled { blob, .. } => Some(self.blob(blob)),
-            Finding::Strange { path, .. } if path.parent() != Some(Path::new("")) => {
+            // A whole folder of ours is none of it.
+            Finding::Strange { path, .. } if path.components().count() > 1 => {
                 Some(self.root().join(path))
             }
             _ => None,
         };
         let paths: Vec<PathBuf> = findings.iter().filter_map(movable).collect();
-        if !paths.is_empty() {
-            step("move what is wrong out of the way", || {
-                paths.iter().try_for_each(|path| self.set_aside(path))
-            })?;
+        if paths.is_empty() {
+            return Ok(());
         }
-        let gone: Vec<_> =
-            self.names()?.into_iter().filter(|named| !self.has(&named.image)).collect();
-        for named in &gone {
-            self.unname(&named.name)?;
-        }
-        Ok(paths.len() + gone.len())
+        step("move what is wrong out of the way", || {
+            paths.iter().try_for_each(|path| self.set_aside(path))
+        })
     }
 
     /// Gives it a name among the spoiled that nothing there has.

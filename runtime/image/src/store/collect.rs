@@ -4,6 +4,7 @@
 //! leases, and all else goes: unpacked layers, blobs, and what came of blobs that nobody went on with.
 //! When a document that must stay cannot be read nothing goes, since it is not known what it needs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Collected {
 /// What may go.
 enum Scope<'a> {
     Everything,
+    /// Also layers of images that have names: whoever needs them unpacks them again.
+    AndLayers,
     /// Only what an image had that was removed.
     Of(&'a Reach),
 }
@@ -93,16 +96,32 @@ impl Alone {
         self.collect_in(&Scope::Of(once))
     }
 
+    /// As [`Alone::collect`], and unpacked layers too, unless a container stands on them. They take the
+    /// most room, and are not waited for to be on the disk: after a power cut, better have none.
+    ///
+    /// # Errors
+    /// As [`Alone::collect`].
+    pub fn collect_with_layers(&self) -> Result<Collected> {
+        self.collect_in(&Scope::AndLayers)
+    }
+
     fn collect_in(&self, scope: &Scope<'_>) -> Result<Collected> {
         let (mut blobs, mut layers) = self.garbage()?;
-        if let Scope::Of(once) = scope {
-            blobs.retain(|blob| once.blobs.contains(blob));
-            layers.retain(|layer| once.layers.contains(layer));
+        let mut others = Vec::new();
+        match scope {
+            Scope::Everything => others = self.stale()?,
+            Scope::AndLayers => {
+                others = self.stale()?;
+                let used = self.uses()?.into_values().flat_map(|uses| uses.layers);
+                let used: BTreeSet<Digest> = used.collect();
+                layers = self.stored("layers")?;
+                layers.retain(|layer| !used.contains(layer));
+            }
+            Scope::Of(once) => {
+                blobs.retain(|blob| once.blobs.contains(blob));
+                layers.retain(|layer| once.layers.contains(layer));
+            }
         }
-        let others = match scope {
-            Scope::Everything => self.stale()?,
-            Scope::Of(_) => Vec::new(),
-        };
         let mut collected = Collected { others: others.len(), ..Collected::default() };
         if layers.is_empty() && blobs.is_empty() && others.is_empty() {
             return Ok(collected);
@@ -129,7 +148,10 @@ impl Alone {
     fn remove_layer(&self, diff_id: &Digest) -> Result<()> {
         let path = self.layer(diff_id);
         let folder = path.parent().expect("a layer lies in a folder");
-        let gone = format!(".gone-{}", diff_id.hex());
+        // Something that is mounted in it may have kept an earlier one from going.
+        let names = (0..).map(|count| format!(".gone-{}.{count}", diff_id.hex()));
+        let mut free = names.filter(|name| folder.join(name).symlink_metadata().is_err());
+        let gone = free.next().expect("there are more numbers than directories");
         rename(&path, &folder.join(&gone), "let nobody find a layer that is going")?;
         let open = open_directory(folder).map_err(Error::reading(folder))?;
         Ok(remove_tree(&open, Path::new(&gone), "make room: nothing stands on this layer")?)

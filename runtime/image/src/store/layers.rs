@@ -3,6 +3,10 @@
 //! A layer is unpacked into a directory whose name begins with a dot, and gets its name when all of it
 //! is there and the digest of its tar archive is right. It lies beside its later place, because a
 //! directory that nobody may write to cannot be moved into another one except by root.
+//!
+//! Nobody waits until an unpacked layer is on the disk, which for a gigabyte of small files takes longer
+//! than to unpack it again. What a layer was made of is there: after a power cut `image gc --layers`
+//! takes away all that could be incomplete.
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 //! Names are in the layout's index, which is read and written as a whole: under a lock, into a new file
 //! that takes the place of the old one. Whoever reads it, at whatever moment, finds one of the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::step;
 use super::locks::Lock;
-use super::{Error, Result, Store};
+use super::{Error, Lease, Result, Store};
 use crate::model::{Descriptor, MediaType, NAME};
 use crate::reference::Reference;
 
@@ -32,6 +32,17 @@ pub struct Named {
     pub name: String,
     /// What it stands for: a manifest, or an index of several.
     pub image: Descriptor,
+}
+
+impl Named {
+    /// Whether a reference with a digest means this image: the repository is the same, and the digest.
+    pub fn is_meant_by(&self, wanted: &Reference) -> bool {
+        let repository = |name: Reference| {
+            (name.registry(), name.repository()) == (wanted.registry(), wanted.repository())
+        };
+        let same = self.name.parse().is_ok_and(repository);
+        same && wanted.digest() == Some(&self.image.digest)
+    }
 }
 
 /// What becomes of a name that another image has.
@@ -90,7 +101,7 @@ impl Store {
     /// A name stands for another image, and must not be taken from it; or the index cannot be written.
     pub fn name_all(&self, names: &[(Reference, Descriptor)], taken: Taken) -> Result<()> {
         step("name the image", || {
-            self.settle_blobs()?;
+            self.settle_blobs(names)?;
             self.change_names(|all| {
                 for (name, image) in names {
                     let name = name.to_string();
@@ -121,13 +132,21 @@ impl Store {
     pub fn unname(&self, name: &str) -> Result<Descriptor> {
         let named = self.names()?.into_iter().find(|named| named.name == name);
         let named = named.ok_or_else(|| Error::NoImage(name.to_string()))?;
-        step("take the name away", || {
+        self.unname_all(&[name])?;
+        Ok(named.image)
+    }
+
+    /// Takes several names away in one moment. One that is not there is gone already.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn unname_all(&self, names: &[&str]) -> Result<()> {
+        step("take the names away", || {
             self.change_names(|all| {
-                all.retain(|other| other.name() != Some(name));
+                all.retain(|image| image.name().is_none_or(|name| !names.contains(&name)));
                 Ok(())
             })
-        })?;
-        Ok(named.image)
+        })
     }
 
     /// The image that a text means: a name, a digest, or the beginning of a digest.
@@ -143,7 +162,7 @@ impl Store {
     /// # Errors
     /// The text means no image, or several.
     pub fn find(&self, text: &str) -> Result<Named> {
-        let names = self.names()?;
+        let mut names = self.names()?;
         // Other tools may have written names that are none elsewhere.
         let exactly = |name: &str| names.iter().find(|named| named.name == name);
         let parsed = text.parse::<Reference>().ok();
@@ -152,9 +171,14 @@ impl Store {
             return Ok(named.clone());
         }
         if let Some(wanted) = parsed.filter(|wanted| wanted.digest().is_some()) {
-            let is = |named: &&Named| Some(&named.image.digest) == wanted.digest();
-            return names.iter().find(is).cloned().ok_or_else(|| Error::NoImage(text.to_string()));
+            let found = names.iter().find(|named| named.is_meant_by(&wanted));
+            return found.cloned().ok_or_else(|| Error::NoImage(text.to_string()));
         }
+        // What is kept for some time without a name is found by its digest.
+        let leased = self.leases()?.into_values().filter(|lease| !lease.is_over());
+        names.extend(
+            leased.map(|Lease { image, .. }| Named { name: image.digest.to_string(), image }),
+        );
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         let is_beginning = hex.len() >= 4 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
         let mut found: Vec<&Named> = match is_beginning {
@@ -198,8 +222,14 @@ impl Store {
         Ok(fsync_directory(&self.root, "keep the new names through a power cut")?)
     }
 
-    fn settle_blobs(&self) -> Result<()> {
-        let folder = self.root.join("blobs/sha256");
-        Ok(fsync_directory(&folder, "have the blobs' names on the disk before a name leads there")?)
+    fn settle_blobs(&self, names: &[(Reference, Descriptor)]) -> Result<()> {
+        let folders = names.iter().map(|(_, image)| image.digest.algorithm().name());
+        let why = "have the blobs' names on the disk before a name leads there";
+        // What an image consists of may have digests of both kinds, but seldom has.
+        let folders: BTreeSet<&str> = folders.chain(["sha256"]).collect();
+        for folder in folders {
+            fsync_directory(&self.root.join("blobs").join(folder), why)?;
+        }
+        Ok(())
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use primitives::{
-    Errno, chmod, clean_up_tree, create_durably, mkdir, open_beneath, open_directory, own_ids,
-    remove_tree, rename, rmdir, unlink,
+    Errno, chmod, create_durably, mkdir, open_beneath, open_directory, own_ids, remove_tree,
+    rename, rmdir, say, unlink,
 };
 
 use super::error::step;
@@ -87,11 +87,10 @@ impl Store {
     /// Takes away what killed commands have left; to be called by who is alone. What came of a blob
     /// stays: it is gone on with.
     fn sweep(&self) -> Result<()> {
-        for algorithm in ["sha256", "sha512"] {
-            let folder = self.root.join("layers").join(algorithm);
+        for folder in ["layers/sha256", "layers/sha512", "containers"] {
+            let folder = self.root.join(folder);
             for name in hidden_in(&folder)? {
-                let open = open_directory(&folder).map_err(Error::reading(&folder))?;
-                remove_tree(&open, &name, "take away a layer that a killed command left")?;
+                sweep_tree(&folder, &name)?;
             }
         }
         for folder in ["ingest", "leases"] {
@@ -101,11 +100,6 @@ impl Store {
             }
         }
         let folder = self.root.join("containers");
-        for name in hidden_in(&folder)? {
-            let open = open_directory(&folder).map_err(Error::reading(&folder))?;
-            // Something may be mounted in it still, and that is not ours to end.
-            let _ = clean_up_tree(&open, &name, "take away a container that a killed command left");
-        }
         for name in visible_in(&folder)? {
             let path = folder.join(name);
             if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
@@ -113,6 +107,21 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// What is mounted there is not ours to end, and no reason to do nothing else.
+fn sweep_tree(folder: &Path, name: &Path) -> Result<()> {
+    let open = open_directory(folder).map_err(Error::reading(folder))?;
+    match remove_tree(&open, name, "take away what a killed command left") {
+        Err(primitives::Error::Request(refusal))
+            if !refusal.here && matches!(refusal.errno, Errno::EXDEV | Errno::EBUSY) =>
+        {
+            let path = folder.join(name);
+            say(&format!("note: something is mounted in {}, so it stays", path.display()));
+            Ok(())
+        }
+        done => Ok(done?),
     }
 }
 

@@ -96,6 +96,15 @@ impl Receiving {
         self.had
     }
 
+    /// Those bytes, once more, for who has more to do with the blob than to keep it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn earlier(&self) -> Result<impl Read + use<>> {
+        let file = File::open(&self.from).map_err(Error::reading(&self.from))?;
+        Ok(file.take(self.had))
+    }
+
     /// Forgets what there is: the source cannot go on in the middle, or it gave wrong bytes.
     ///
     /// # Errors

@@ -73,6 +73,7 @@ fn an_interrupted_blob_is_gone_on_with() {
     drop(first);
     let mut second = awaited(&store, &wanted);
     assert_eq!(second.have(), 5);
+    assert_eq!(std::io::read_to_string(second.earlier().unwrap()).unwrap(), "hello");
     second.write_all(b", world").unwrap();
     second.finish().unwrap();
     assert_eq!(store.read(&wanted, 99).unwrap(), b"hello, world");

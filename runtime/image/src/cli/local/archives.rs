@@ -50,7 +50,8 @@ pub(super) fn save(global: &Global, saving: &Saving) -> Result<Status> {
 /// `load`.
 pub(super) fn load(global: &Global, loading: &Loading) -> Result<Status> {
     let store: Store = global.store()?;
-    let wishes = Load { name: loading.name.clone(), force: loading.force };
+    let (only, name) = (loading.only.clone(), loading.name.clone());
+    let wishes = Load { only, name, force: loading.force };
     let source = loading.input.as_ref().unwrap_or(&loading.file);
     let loaded = archive::load(store, source, &wishes)?;
     let line = |one: &archive::Loaded| match (&one.name, loading.quiet) {

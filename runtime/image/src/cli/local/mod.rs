@@ -68,6 +68,9 @@ pub(crate) enum Local {
         /// Only show what would go
         #[arg(short = 'n', long)]
         dry_run: bool,
+        /// Also unpacked layers of images that stay: they are unpacked again when they are needed
+        #[arg(long, conflicts_with = "dry_run")]
+        layers: bool,
     },
     /// Compute every digest again, and say what is wrong
     Fsck {
@@ -113,6 +116,9 @@ pub(crate) struct Loading {
     /// The same, as Docker has it
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     input: Option<PathBuf>,
+    /// Only the image that is called NAME there
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
     /// Call the image NAME, whatever the archive calls it
     #[arg(long, value_name = "NAME")]
     name: Option<Reference>,
@@ -156,7 +162,7 @@ impl Local {
             }
             Local::Save(saving) => archives::save(global, saving),
             Local::Load(loading) => archives::load(global, loading),
-            Local::Gc { dry_run } => upkeep::gc(global, *dry_run),
+            Local::Gc { dry_run, layers } => upkeep::gc(global, *dry_run, *layers),
             Local::Fsck { repair, format } => upkeep::fsck(global, *repair, *format),
             Local::Df { format } => upkeep::df(global, *format),
         }

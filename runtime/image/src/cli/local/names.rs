@@ -1,7 +1,7 @@
 //! Names are given and taken away.
 
 use image::reference::Reference;
-use image::store::{Error, Reach};
+use image::store::{Error, Named, Reach};
 use primitives::{Result, Status};
 
 use crate::cli::Global;
@@ -21,14 +21,14 @@ pub(super) fn rm(global: &Global, images: &[String], no_gc: bool) -> Result<Stat
     let mut gone = Vec::new();
     for text in images {
         let found = store.find(text)?;
-        let is_digest =
-            text.parse::<Reference>().map_or(true, |name| name.to_string() != found.name);
-        match is_digest && found.name != *text {
-            true => {
-                gone.extend(all.iter().filter(|named| named.image.digest == found.image.digest))
-            }
-            false => gone.extend(all.iter().filter(|named| named.name == found.name)),
-        }
+        let name = text.parse::<Reference>().ok();
+        let full = name.as_ref().map(Reference::to_string);
+        let is_it = |named: &&Named| match &name {
+            _ if found.name == *text || full.as_ref() == Some(&found.name) => **named == found,
+            Some(name) if name.digest().is_some() => named.is_meant_by(name),
+            _ => named.image.digest == found.image.digest,
+        };
+        gone.extend(all.iter().filter(is_it));
     }
     gone.sort_by(|one, two| one.name.cmp(&two.name));
     gone.dedup();
@@ -36,9 +36,10 @@ pub(super) fn rm(global: &Global, images: &[String], no_gc: bool) -> Result<Stat
     for named in &gone {
         // What cannot be read any more leads nowhere: then garbage is for `gc` to find.
         let _ = store.reach(&named.image, &mut once);
-        store.unname(&named.name)?;
-        print(&format!("untagged: {}\n", plain(&named.name)))?;
     }
+    store.unname_all(&gone.iter().map(|named| named.name.as_str()).collect::<Vec<_>>())?;
+    let lines = gone.iter().map(|named| format!("untagged: {}\n", plain(&named.name)));
+    print(&lines.collect::<String>())?;
     if no_gc {
         return Ok(Status::Exited(0));
     }

@@ -9,7 +9,7 @@ use crate::cli::Global;
 use crate::cli::printing::{plain, print, print_json, size, table};
 
 /// `gc`.
-pub(super) fn gc(global: &Global, dry_run: bool) -> Result<Status> {
+pub(super) fn gc(global: &Global, dry_run: bool, layers: bool) -> Result<Status> {
     if dry_run {
         let store = global.store()?;
         let (blobs, layers) = store.garbage()?;
@@ -17,7 +17,11 @@ pub(super) fn gc(global: &Global, dry_run: bool) -> Result<Status> {
         let lines = lines.chain(layers.iter().map(|layer| format!("layer {layer}\n")));
         return print(&lines.collect::<String>());
     }
-    let collected = Alone::open(&global.root())?.collect()?;
+    let alone = Alone::open(&global.root())?;
+    let collected = match layers {
+        true => alone.collect_with_layers()?,
+        false => alone.collect()?,
+    };
     let (blobs, layers) = (collected.blobs.len(), collected.layers.len());
     let (room, others) = (size(collected.bytes), collected.others);
     print(&format!("blobs: {blobs} ({room})\nunpacked layers: {layers}\nothers: {others}\n"))

@@ -69,7 +69,7 @@ fn image(store: &Store, gathered: &mut Gathered, item: Item) -> Result<Found> {
     let names = names.iter().map(|name| name.parse());
     let names = names.collect::<std::result::Result<_, _>>();
     let names = names.map_err(|why: crate::reference::NotAReference| refused(&why.to_string()))?;
-    Ok(Found { image, names })
+    Ok(Found { image, names, called: Vec::new() })
 }
 
 /// What is not packed has the digest that the configuration names; what is packed is looked at when it

@@ -25,6 +25,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What is wished of loading.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
+    /// Only the image that is called so there: the whole name, or the tag alone.
+    pub only: Option<String>,
     /// The name for the image, whatever the archive calls it; there must be one image only.
     pub name: Option<Reference>,
     /// Whether names that other images have are taken away from them.
@@ -164,6 +166,15 @@ fn broken(why: io::Error) -> Error {
 pub(super) struct Found {
     pub(super) image: Descriptor,
     pub(super) names: Vec<Reference>,
+    /// What it is called there besides, which need not be a name elsewhere.
+    pub(super) called: Vec<String>,
+}
+
+impl Found {
+    fn is_called(&self, text: &str) -> bool {
+        let is = |name: &Reference| text.parse::<Reference>().is_ok_and(|text| text == *name);
+        self.called.iter().any(|called| called == text) || self.names.iter().any(is)
+    }
 }
 
 /// The images that a layout's index leads to, all of whose blobs must be in the store by now.
@@ -179,12 +190,15 @@ pub(super) fn from_index(store: &Store, bytes: &[u8]) -> Result<Vec<Found>> {
             let why = format!("the archive is not complete: {missing} is not in it");
             return Err(Error::Unusable(why));
         }
-        let name = name_of(&image);
+        let (name, called) = (name_of(&image), image.name().map(str::to_string));
         // An image with two names stands there twice.
-        match found.iter_mut().find(|other| other.image.digest == image.digest) {
-            Some(other) => other.names.extend(name),
-            None => found.push(Found { names: name.into_iter().collect(), image }),
-        }
+        let at = found.iter().position(|other| other.image.digest == image.digest);
+        let at = at.unwrap_or_else(|| {
+            found.push(Found { image, names: Vec::new(), called: Vec::new() });
+            found.len() - 1
+        });
+        found[at].names.extend(name);
+        found[at].called.extend(called);
     }
     Ok(found)
 }
@@ -196,35 +210,31 @@ fn name_of(image: &Descriptor) -> Option<Reference> {
     whole.parse().ok()
 }
 
-fn name_them(store: &Store, found: Vec<Found>, wishes: &Load) -> Result<Vec<Loaded>> {
+fn name_them(store: &Store, mut found: Vec<Found>, wishes: &Load) -> Result<Vec<Loaded>> {
+    if let Some(only) = &wishes.only {
+        found.retain(|image| image.is_called(only));
+        if found.is_empty() {
+            return Err(Error::Unusable(format!("no image in it is called {only:?}")));
+        }
+    }
     if found.is_empty() {
         return Err(Error::Unusable("there is no image in it".to_string()));
     }
+    if let (Some(name), 2..) = (&wishes.name, found.len()) {
+        let count = found.len();
+        let why = format!("there are {count} images in it, which cannot all be {name}: see --only");
+        return Err(Error::Unusable(why));
+    }
     let mut loaded = Vec::new();
-    match (&wishes.name, found.as_slice()) {
-        (None, _) => {
-            for Found { mut image, names } in found {
-                image.annotations.clear();
-                loaded.extend(
-                    names
-                        .iter()
-                        .map(|name| Loaded { name: Some(name.clone()), image: image.clone() }),
-                );
-                if names.is_empty() {
-                    loaded.push(Loaded { name: None, image });
-                }
-            }
+    for Found { mut image, names, .. } in found {
+        // What the archive says about it besides is not said here.
+        image.annotations.clear();
+        let names = wishes.name.as_ref().map_or(names, |name| vec![name.clone()]);
+        if names.is_empty() {
+            loaded.push(Loaded { name: None, image: image.clone() });
         }
-        (Some(name), [Found { image, .. }]) => {
-            let mut image = image.clone();
-            image.annotations.clear();
-            loaded.push(Loaded { name: Some(name.clone()), image });
-        }
-        (Some(name), several) => {
-            let count = several.len();
-            let why = format!("there are {count} images in it, which cannot all be {name}");
-            return Err(Error::Unusable(why));
-        }
+        let named = |name| Loaded { name: Some(name), image: image.clone() };
+        loaded.extend(names.into_iter().map(named));
     }
     let named = loaded.iter().filter_map(|one| Some((one.name.clone()?, one.image.clone())));
     let named: Vec<_> = named.collect();

@@ -1,15 +1,19 @@
 //! Where do the files of a layout go: into a tar archive, or into a directory?
 
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use primitives::{
-    clean_up, clean_up_tree, create_durably, fsync, fsync_directory, mkdir, mkdtemp,
-    open_directory, open_to_write, rename, write_all,
+    clean_up, clean_up_tree, create_durably, create_unnamed, flock_exclusive_now, fsync,
+    fsync_directory, link_fd, mkdir, open_directory, open_to_write, remove_tree, rename, unlink,
+    write_all,
 };
 
 use super::load::pour;
+use crate::store::locks::busy;
 use crate::store::receiving::PIECE;
 use crate::store::{Error, Result};
 
@@ -59,12 +63,15 @@ fn unwritable(why: io::Error) -> Error {
     }
 }
 
-/// A directory that has its name when all is in it.
+/// A directory that has its name when all is in it. What a killed command left of an earlier try is
+/// taken away by the next one.
 pub(super) struct Folder {
     temporary: PathBuf,
     place: PathBuf,
     made: Vec<String>,
     finished: bool,
+    /// The directory itself, locked: who writes into it lives.
+    _lock: File,
 }
 
 impl Folder {
@@ -72,11 +79,19 @@ impl Folder {
         if place.symlink_metadata().is_ok() {
             return Err(Error::Unusable(format!("there is something at {}", place.display())));
         }
-        let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        let temporary = mkdtemp(parent, ".image-", "write the layout where nobody looks for it")?;
+        let temporary = beside(place, ".part")?;
+        if let Ok(left) = File::open(&temporary) {
+            if busy(flock_exclusive_now(&left, "see whether anybody writes here"))? {
+                let why = format!("another command writes {} already", place.display());
+                return Err(Error::Unusable(why));
+            }
+            remove(&temporary, remove_tree, "take away what a killed command left")?;
+        }
+        mkdir(temporary.as_path(), 0o755, "write the layout where nobody looks for it")?;
+        let lock = File::open(&temporary).map_err(Error::reading(&temporary))?;
+        flock_exclusive_now(&lock, "let others see that somebody writes here")?;
         let place = place.to_path_buf();
-        Ok(Folder { temporary, place, made: Vec::new(), finished: false })
+        Ok(Folder { temporary, place, made: Vec::new(), finished: false, _lock: lock })
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -119,14 +134,36 @@ impl Drop for Folder {
         if self.finished {
             return;
         }
-        let (Some(parent), Some(name)) = (self.temporary.parent(), self.temporary.file_name())
-        else {
-            return;
-        };
-        if let Ok(open) = open_directory(parent) {
-            let _ = clean_up_tree(&open, Path::new(name), "leave no half of a layout");
-        }
+        let _ = remove(&self.temporary, clean_up_tree, "leave no half of a layout");
     }
+}
+
+/// A hidden name beside a place.
+fn beside(place: &Path, ending: &str) -> Result<PathBuf> {
+    let Some(name) = place.file_name() else {
+        return Err(Error::Unusable(format!(
+            "{:?} has no name that it could get",
+            place.display()
+        )));
+    };
+    let name = [OsStr::new("."), name, OsStr::new(ending)];
+    Ok(folder_of(place).join(name.into_iter().collect::<OsString>()))
+}
+
+/// The directory that a place is in.
+fn folder_of(place: &Path) -> &Path {
+    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+fn remove(
+    tree: &Path,
+    how: impl FnOnce(OwnedFd, &Path, &'static str) -> primitives::Result<()>,
+    why: &'static str,
+) -> Result<()> {
+    let folder = folder_of(tree);
+    let open = open_directory(folder).map_err(Error::reading(folder))?;
+    Ok(how(open, Path::new(tree.file_name().unwrap_or_default()), why)?)
 }
 
 /// A file that is written in large pieces.
@@ -170,12 +207,11 @@ impl Write for Pieces {
     }
 }
 
-/// A file that has its name when all is in it; what was there before stays until then.
+/// A file that has its name when all is in it; what was there before stays until then. Until then it has
+/// no name at all, and is gone with its process.
 pub struct NewFile {
     pieces: Pieces,
-    temporary: PathBuf,
     place: PathBuf,
-    finished: bool,
 }
 
 impl NewFile {
@@ -184,14 +220,10 @@ impl NewFile {
     /// # Errors
     /// Nothing can be written there.
     pub fn create(place: &Path) -> Result<NewFile> {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(place.file_name().ok_or_else(|| {
-            Error::Unusable(format!("{} cannot be the name of a file", place.display()))
-        })?);
-        name.push(format!(".{}", std::process::id()));
-        let temporary = place.with_file_name(name);
-        let pieces = Pieces::create(&temporary)?;
-        Ok(NewFile { pieces, temporary, place: place.to_path_buf(), finished: false })
+        beside(place, "")?;
+        let why = "write the archive where nobody finds half of it";
+        let file = create_unnamed(folder_of(place), b"", 0o644, why)?;
+        Ok(NewFile { pieces: Pieces { file, piece: Vec::new() }, place: place.to_path_buf() })
     }
 
     /// Gives it its name.
@@ -200,9 +232,19 @@ impl NewFile {
     /// The disk does not take it.
     pub fn finish(mut self) -> Result<()> {
         self.pieces.settle()?;
-        rename(&self.temporary, &self.place, "show the archive, whole")?;
-        self.finished = true;
-        Ok(())
+        if self.place.symlink_metadata().is_err() {
+            return Ok(link_fd(self.pieces.file.as_fd(), &self.place, "show the archive, whole")?);
+        }
+        // No file without a name takes the place of another one: it needs one for a moment.
+        let moment = beside(&self.place, ".new")?;
+        if moment.symlink_metadata().is_ok() {
+            unlink(&moment, "take away what a killed command left")?;
+        }
+        link_fd(self.pieces.file.as_fd(), &moment, "have a name that can be moved")?;
+        rename(&moment, &self.place, "replace the old archive in one moment").map_err(|error| {
+            let _ = clean_up::unlink(&moment, "leave no second name behind");
+            Error::Machine(error)
+        })
     }
 }
 
@@ -213,13 +255,5 @@ impl Write for NewFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.pieces.flush()
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.finished {
-            let _ = clean_up::unlink(&self.temporary, "leave no half of an archive");
-        }
     }
 }
