@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use primitives::{
     Errno, Error, Result, create, mkdir, mkdirat, open_directory_at, open_directory_in_root,
-    open_path,
+    open_path, step,
 };
 
 use super::config::{self, Wishes};
@@ -50,7 +50,7 @@ pub fn make(
             overlay::mount_writable(layers, Changes { upper: &upper, work: &work }, &rootfs)?;
         }
     }
-    let made = configure(bundle, &rootfs, image, wishes, maps);
+    let made = step("say how it is run", || configure(bundle, &rootfs, image, wishes, maps));
     if made.is_err() && root == Root::Mounted {
         // The error is the news; a mount that stays is told by the next command.
         let _ = overlay::unmount(&rootfs);

@@ -147,9 +147,7 @@ fn namespaces(with_user: bool) -> Value {
 }
 
 fn map(lines: &[primitives::IdMap]) -> Value {
-    let line = |line: &primitives::IdMap| {
-        json!({ "containerID": line.inside, "hostID": line.outside, "size": line.count })
-    };
+    let line = |line: &primitives::IdMap| json!({ "containerID": line.inside, "hostID": line.outside, "size": line.count });
     lines.iter().map(line).collect()
 }
 

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use primitives::{
     Error, FileKind, Result, Timestamp, Unfilled, create_at, fchmod, fchmodat, fchown, fchownat,
     fsetxattr, futimens, lgetxattr, linkat, llistxattr, mkdirat, mknodat, names_in, open_beneath,
-    open_directory, open_directory_at, remove_tree, symlinkat, unlinkat, utimensat_in,
+    open_directory, open_directory_at, open_path, remove_tree, step, symlinkat, unlinkat,
+    utimensat_in,
 };
 
 use crate::unpack::{Manner, Marks};
@@ -31,8 +32,13 @@ const GONE: &str = "take away what the layer says is gone, or is something else 
 /// # Errors
 /// A layer cannot be read, or the directory not be written.
 pub fn lay_down(layers: &[PathBuf], target: &Path) -> Result<()> {
+    step("lay the layers down", || lay_all_down(layers, target))
+}
+
+fn lay_all_down(layers: &[PathBuf], target: &Path) -> Result<()> {
     let marks = Manner::of_this_process().marks;
-    let target = open_directory(target).map_err(|e| unreadable(target, &e))?;
+    let target = open_path(target, "have a root that nothing is made outside of")?;
+    let target = open_directory_at(target.as_fd(), Path::new("."), "make files in it")?;
     for layer in layers {
         let from = open_directory(layer).map_err(|e| unreadable(layer, &e))?;
         let (own, root) = (primitives::own_ids(), target.as_fd());
@@ -55,12 +61,7 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn directory(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        shown: &Path,
-    ) -> Result<()> {
+    fn directory(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, shown: &Path) -> Result<()> {
         if self.is_opaque(from)? {
             for name in names_in(to).map_err(|e| unreadable(shown, &e))? {
                 let name = Path::new(&name);

@@ -50,7 +50,9 @@ pub fn as_root(body: impl FnOnce() -> Result<()>) -> Result<()> {
     let is_root = own_ids().0 == 0;
     let maps = Maps::of_this_user();
     let (namespaces, why) = match is_root {
-        true => (Namespaces::empty(), "have threads, while this process stays one that can be split"),
+        true => {
+            (Namespaces::empty(), "have threads, while this process stays one that can be split")
+        }
         false => (
             Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNS,
             "have files of several users, of which none is root out here",

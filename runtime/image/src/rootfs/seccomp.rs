@@ -87,7 +87,11 @@ fn own_rules() -> Vec<Value> {
     let names: &[&str] = match std::env::consts::ARCH {
         "x86_64" => &["arch_prctl", "modify_ldt"],
         "aarch64" => &[
-            "arm_fadvise64_64", "arm_sync_file_range", "breakpoint", "cacheflush", "set_tls",
+            "arm_fadvise64_64",
+            "arm_sync_file_range",
+            "breakpoint",
+            "cacheflush",
+            "set_tls",
             "sync_file_range2",
         ],
         "riscv64" => &["riscv_flush_icache"],

@@ -164,8 +164,24 @@ mod tests {
     #[test]
     fn nobody_becomes_root_by_accident() {
         for wanted in [
-            "nobody", "redis:nobody", "1:", ":1", ":", "-1", "+1", " 1", "4294967295", "4294967296",
-            "0x1", "huge", "bad", "minus", "redis:4294967296", "1 ", "99999999999999999999", "1:2:3",
+            "nobody",
+            "redis:nobody",
+            "1:",
+            ":1",
+            ":",
+            "-1",
+            "+1",
+            " 1",
+            "4294967295",
+            "4294967296",
+            "0x1",
+            "huge",
+            "bad",
+            "minus",
+            "redis:4294967296",
+            "1 ",
+            "99999999999999999999",
+            "1:2:3",
         ] {
             assert!(who(wanted, PASSWD, GROUP).is_err(), "{wanted:?} is somebody");
         }

@@ -32,8 +32,7 @@ pub(super) fn mount(global: &Global, source: &Source, directory: &Path) -> Resul
     let (root, directory) = (global.root(), absolute(directory)?);
     inside::as_root(|| {
         let ready = Ready::make(&root, source)?;
-        ready.keep_for(&directory)?;
-        overlay::mount_readonly(&ready.layers, &directory)
+        ready.keep_for(&directory, || overlay::mount_readonly(&ready.layers, &directory))
     })
 }
 
@@ -60,10 +59,12 @@ pub(super) fn bundle(
     inside::as_root(|| {
         let ready = Ready::make(&root, source)?;
         let how = if copy || maps.is_some() { Root::Copied } else { Root::Mounted };
-        if how == Root::Mounted {
-            ready.keep_for(&bundle)?;
+        let config = &ready.image.config;
+        let make = || bundle::make(&bundle, &ready.layers, config, wishes, how, maps.as_ref());
+        match how {
+            Root::Mounted => ready.keep_for(&bundle, make),
+            Root::Copied => make(),
         }
-        bundle::make(&bundle, &ready.layers, &ready.image.config, wishes, how, maps.as_ref())
     })
 }
 
@@ -95,8 +96,15 @@ impl Ready {
         Ok(self.store.use_for(name, &Uses { image: self.named.clone(), layers })?)
     }
 
-    fn keep_for(&self, place: &Path) -> Result<()> {
-        self.keep(&place_name(place)).map(drop)
+    /// Has them stay for what is made at this place, if it is.
+    fn keep_for(&self, place: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+        let name = place_name(place);
+        self.keep(&name)?;
+        let made = make();
+        if made.is_err() {
+            self.store.forget(&name)?;
+        }
+        made
     }
 }
 

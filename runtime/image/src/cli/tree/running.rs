@@ -49,13 +49,8 @@ fn make(global: &Global, source: &Source, name: &str, wishes: &Wishes) -> Result
 }
 
 fn run_bundle(runtime: &Path, name: &str, bundle: &Path) -> Result<Status> {
-    let words: [OsString; 5] = [
-        runtime.into(),
-        "run".into(),
-        "--bundle".into(),
-        bundle.into(),
-        name.into(),
-    ];
+    let words: [OsString; 5] =
+        [runtime.into(), "run".into(), "--bundle".into(), bundle.into(), name.into()];
     let child = step_giving("run the container", || {
         spawn("runtime", Birth::default(), "have the container made and watched", |_| {
             become_program(&words, "give the bundle to the runtime")
