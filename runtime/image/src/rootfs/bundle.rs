@@ -15,7 +15,7 @@ use primitives::{
 use super::config::{self, Wishes};
 use super::inside::Maps;
 use super::overlay::{self, Changes};
-use super::{copy, user};
+use super::{copy, implied, user};
 use crate::model::ImageConfig;
 
 /// How layers become the root of a bundle.
@@ -47,6 +47,7 @@ pub fn make(
             let (upper, work) = (bundle.join("upper"), bundle.join("work"));
             mkdir(upper.as_path(), 0o755, "have a place for changes")?;
             mkdir(work.as_path(), 0o700, "have a place where changes are prepared")?;
+            implied::mend(layers, &upper)?;
             overlay::mount_writable(layers, Changes { upper: &upper, work: &work }, &rootfs)?;
         }
     }

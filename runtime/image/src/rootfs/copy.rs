@@ -4,7 +4,7 @@
 //! The layers are our own by now: no name leads out of them, because they were made so. What was laid
 //! down is as trustworthy as they are, and nobody else works in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -18,6 +18,7 @@ use primitives::{
     utimensat_in,
 };
 
+use super::implied;
 use crate::unpack::{Manner, Marks};
 
 const WHY: &str = "have in the root what is in the layer";
@@ -42,7 +43,8 @@ fn lay_all_down(layers: &[PathBuf], target: &Path) -> Result<()> {
     for layer in layers {
         let from = open_directory(layer).map_err(|e| unreadable(layer, &e))?;
         let (own, root) = (primitives::own_ids(), target.as_fd());
-        let mut copying = Copying { marks, own, root, first: HashMap::new() };
+        let implied = implied::of(layer, marks)?;
+        let mut copying = Copying { marks, own, root, implied, first: HashMap::new() };
         copying.directory(from.as_fd(), target.as_fd(), Path::new(""))?;
         let is = File::from(from).metadata().map_err(|e| unreadable(layer, &e))?;
         copying.settle(target.as_fd(), &is)?;
@@ -55,6 +57,8 @@ struct Copying<'a> {
     marks: Marks,
     own: (u32, u32),
     root: BorrowedFd<'a>,
+    /// What they are like was said by a layer below.
+    implied: BTreeSet<PathBuf>,
     /// What has several names in the layer, by its inode: its first name beneath the root. All on the
     /// way there are directories, for this layer has them so.
     first: HashMap<u64, PathBuf>,
@@ -127,7 +131,12 @@ impl Copying<'_> {
         }
         let inner_from = open_directory_at(from, name, "see what is in it")?;
         let inner_to = open_directory_at(to, name, "lay down what is in it")?;
+        let before = File::from(inner_to.try_clone().map_err(|e| unreadable(shown, &e))?);
+        let before = before.metadata().map_err(|e| unreadable(shown, &e))?;
         self.directory(inner_from.as_fd(), inner_to.as_fd(), shown)?;
+        if stays && self.implied.contains(shown) {
+            return futimens(inner_to.as_fd(), time(&before), TIME);
+        }
         self.attributes(from, inner_to.as_fd(), name)?;
         self.settle(inner_to.as_fd(), is)
     }
@@ -207,7 +216,10 @@ impl Copying<'_> {
     fn attributes(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &Path) -> Result<()> {
         let path = by_way_of(from, name);
         for attribute in llistxattr(&path).map_err(|e| unreadable(name, &e))? {
-            if attribute.contains(".overlay.") || attribute == "security.selinux" {
+            if attribute.contains(".overlay.")
+                || attribute.contains(".porthole.")
+                || attribute == "security.selinux"
+            {
                 continue;
             }
             if let Some(value) = lgetxattr(&path, &attribute).map_err(|e| unreadable(name, &e))? {

@@ -95,7 +95,7 @@ fn mount_stack(
 
 /// The layers that are seen at all, the highest first. One whose root hides all below it, which
 /// overlayfs itself does not look for, is the last of them.
-fn shown(layers: &[PathBuf], marks: Marks) -> Result<Vec<&Path>> {
+pub(super) fn shown(layers: &[PathBuf], marks: Marks) -> Result<Vec<&Path>> {
     let mut shown = Vec::with_capacity(layers.len());
     for layer in layers.iter().rev() {
         shown.push(layer.as_path());

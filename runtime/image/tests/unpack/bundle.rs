@@ -55,7 +55,10 @@ fn layers() -> Vec<Vec<Entry>> {
 fn must_be_one_root(root: &Path) {
     let tree = tree(root, false);
     let has = |name: &str| tree.contains_key(Path::new(name));
-    assert!(has("old/kept") && !has("old/gone") && has("hidden/new") && !has("hidden/f"), "{tree:?}");
+    assert!(
+        has("old/kept") && !has("old/gone") && has("hidden/new") && !has("hidden/f"),
+        "{tree:?}"
+    );
     assert!(tree[Path::new("turned")].starts_with("file \"now a file\""), "{tree:?}");
     assert!(tree[Path::new("hidden")].starts_with("directory 0700"), "{tree:?}");
 }
@@ -70,13 +73,44 @@ fn layers_become_one_root_in_every_way() {
     must_be_one_root(&made.path("copied"));
     fs::create_dir(made.path("mounted")).unwrap();
     assert_eq!(made.image(&["mount", "test", "mounted"]), (Some(0), String::new()));
-    let (copied, mut mounted) = (tree(&made.path("copied"), false), tree(&made.path("mounted"), false));
+    let (copied, mut mounted) =
+        (tree(&made.path("copied"), false), tree(&made.path("mounted"), false));
     // Overlayfs gives all layers one number, but each its own.
     assert_eq!(made.image(&["umount", "mounted"]), (Some(0), String::new()));
     // A root that no layer says anything about has the time when it was made.
     mounted.insert(PathBuf::new(), copied[Path::new("")].clone());
     assert_eq!(mounted, copied);
     assert!(fs::read_dir(made.store().join("containers")).unwrap().next().is_none());
+}
+
+/// What a layer has no entry for is as the layer below says, in every way to have a root.
+#[test]
+fn directories_that_a_layer_only_uses() {
+    if !may_be_anybody("directories_that_a_layer_only_uses") {
+        return;
+    }
+    let layers = [
+        vec![directory("a").mode(0o1777).owner(1, 2), directory("a/b").mode(0o700), busybox()],
+        vec![file("a/b/f", "x"), file("new/f", "x")],
+        vec![file("a/b/g", "x"), directory("c"), file("c/f", "x")],
+    ];
+    let made = Made::new(&layers, "{}");
+    fs::create_dir(made.path("mounted")).unwrap();
+    assert_eq!(made.image(&["mount", "test", "mounted"]), (Some(0), String::new()));
+    let mounted = tree(&made.path("mounted"), false);
+    assert_eq!(made.image(&["umount", "mounted"]), (Some(0), String::new()));
+    assert_eq!(made.image(&["bundle", "test", "bundle", "--", "/bin/busybox"]), (Some(0), String::new()));
+    let bundled = tree(&made.path("bundle/rootfs"), false);
+    assert_eq!(made.image(&["umount", "bundle"]), (Some(0), String::new()));
+    assert_eq!(made.image(&["unpack", "test", "copied"]), (Some(0), String::new()));
+    let copied = tree(&made.path("copied"), false);
+    for tree in [mounted, bundled, copied] {
+        let is = |name: &str| tree[Path::new(name)].as_str();
+        assert_eq!(is("a"), "directory 1777 1:2 1000000000.000000000");
+        assert_eq!(is("a/b"), "directory 0700 0:0 1000000000.000000000");
+        assert!(tree.contains_key(Path::new("a/b/f")) && tree.contains_key(Path::new("a/b/g")));
+        assert!(is("new").starts_with("directory 0755 0:0 "), "{}", is("new"));
+    }
 }
 
 #[test]
@@ -110,7 +144,8 @@ fn what_is_opaque_at_its_root_hides_all_below() {
     fs::create_dir(made.path("mounted")).unwrap();
     assert_eq!(made.image(&["mount", "test", "mounted"]), (Some(0), String::new()));
     let names = |name: &str| {
-        let entries = fs::read_dir(made.path(name)).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            fs::read_dir(made.path(name)).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = entries.collect();
         names.sort();
         names
@@ -164,13 +199,26 @@ fn must_be_as_strict_as_all(config: &Value) {
         let given = &config["process"]["capabilities"][set];
         let given = if given.is_null() { Vec::new() } else { texts(given) };
         assert!(given.iter().all(|name| allowed.contains(name)), "{set}: {given:?}");
-        assert!(given.is_empty() || set == "bounding", "{set} of a user that is not root: {given:?}");
+        assert!(
+            given.is_empty() || set == "bounding",
+            "{set} of a user that is not root: {given:?}"
+        );
     }
     let masked = texts(&config["linux"]["maskedPaths"]);
     for path in [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
-        "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
-        "/proc/timer_stats", "/sys/dev/block", "/sys/devices/virtual/powercap", "/sys/firmware",
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/dev/block",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
         "/sys/fs/selinux",
     ] {
         assert!(masked.iter().any(|other| other == path), "{path} is not masked");
@@ -183,10 +231,31 @@ fn must_be_as_strict_as_all(config: &Value) {
     let seccomp = &config["linux"]["seccomp"];
     assert_eq!(seccomp["defaultAction"], "SCMP_ACT_ERRNO");
     for call in [
-        "add_key", "bpf", "delete_module", "finit_module", "fsopen", "init_module", "io_uring_setup",
-        "kexec_load", "keyctl", "mount", "move_mount", "open_by_handle_at", "open_tree",
-        "perf_event_open", "pivot_root", "quotactl", "reboot", "request_key", "setns", "swapon",
-        "syslog", "umount2", "unshare", "userfaultfd", "vhangup",
+        "add_key",
+        "bpf",
+        "delete_module",
+        "finit_module",
+        "fsopen",
+        "init_module",
+        "io_uring_setup",
+        "kexec_load",
+        "keyctl",
+        "mount",
+        "move_mount",
+        "open_by_handle_at",
+        "open_tree",
+        "perf_event_open",
+        "pivot_root",
+        "quotactl",
+        "reboot",
+        "request_key",
+        "setns",
+        "swapon",
+        "syslog",
+        "umount2",
+        "unshare",
+        "userfaultfd",
+        "vhangup",
     ] {
         for rule in seccomp["syscalls"].as_array().unwrap() {
             assert!(!texts(&rule["names"]).iter().any(|name| name == call), "{call} is allowed");
@@ -212,14 +281,19 @@ fn a_users_file_that_is_no_users_file() {
         ("a device", crate::archive::device(b'3', "etc/passwd", 1, 5), "no plain file"),
         ("a gigabyte", huge.pax("GNU.sparse.map", ""), "too large"),
         ("a link to the machine's", symlink("etc/passwd", "/../../../../etc/passwd"), "ymbolic"),
-        ("a link outside", symlink("etc/passwd", "../../../../../etc/hostname"), "not in /etc/passwd"),
+        (
+            "a link outside",
+            symlink("etc/passwd", "../../../../../etc/hostname"),
+            "not in /etc/passwd",
+        ),
         ("nobody", file("etc/passwd", "other:x:5:5::/:\n"), "not in /etc/passwd of the image"),
     ] {
         let ((code, said), _) = bundle(&etc(passwd), named);
         assert!(code == Some(125) && said.contains(words), "{what}: {code:?} {said}");
     }
     // The directory to start in is made beneath the root, wherever a link in the image leads to.
-    let (result, made) = bundle(&[vec![symlink("w", "../../.."), busybox()]], r#"{"WorkingDir":"/w/new/dir"}"#);
+    let (result, made) =
+        bundle(&[vec![symlink("w", "../../.."), busybox()]], r#"{"WorkingDir":"/w/new/dir"}"#);
     assert_eq!(result, (Some(0), String::new()));
     assert!(made.path("bundle/rootfs/new/dir").is_dir());
 }

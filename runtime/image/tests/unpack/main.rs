@@ -15,6 +15,6 @@ mod faults;
 mod hostile;
 mod image;
 mod oracle;
-mod real;
 mod ordinary;
+mod real;
 mod whiteouts;

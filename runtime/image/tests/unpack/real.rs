@@ -30,7 +30,11 @@ fn layers() -> Vec<Vec<u8>> {
         link("usr/share/zoneinfo/Africa/Second", "usr/share/zoneinfo/Africa/New"),
         symlink("usr/share/zoneinfo/Europe", "Africa"),
     ]);
-    vec![tar(&["etc", "usr/share/zoneinfo"]), tar(&["usr/share/perl", "bin", "usr/bin/env"]), changes]
+    vec![
+        tar(&["etc", "usr/share/zoneinfo"]),
+        tar(&["usr/share/perl", "bin", "usr/bin/env"]),
+        changes,
+    ]
 }
 
 #[test]

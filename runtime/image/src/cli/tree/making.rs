@@ -8,7 +8,7 @@ use image::reference::Reference;
 use image::rootfs::bundle::{self, Root};
 use image::rootfs::config::Wishes;
 use image::rootfs::inside::{self, Maps};
-use image::rootfs::{copy, layers, overlay};
+use image::rootfs::{copy, implied, layers, overlay};
 use image::store::{self, Image, Store, Uses};
 use image::unpack::{self, Manner, Owners};
 use primitives::{Errno, Error, Result, mkdir, own_ids};
@@ -32,7 +32,15 @@ pub(super) fn mount(global: &Global, source: &Source, directory: &Path) -> Resul
     let (root, directory) = (global.root(), absolute(directory)?);
     inside::as_root(|| {
         let ready = Ready::make(&root, source)?;
-        ready.keep_for(&directory, || overlay::mount_readonly(&ready.layers, &directory))
+        ready.keep_for(&directory, |folder| {
+            let mended = folder.join("mended");
+            mkdir(mended.as_path(), 0o755, "have a layer for what the others only imply")?;
+            let mut layers = ready.layers.clone();
+            if implied::mend(&layers, &mended)? {
+                layers.push(mended);
+            }
+            overlay::mount_readonly(&layers, &directory)
+        })
     })
 }
 
@@ -62,7 +70,7 @@ pub(super) fn bundle(
         let config = &ready.image.config;
         let make = || bundle::make(&bundle, &ready.layers, config, wishes, how, maps.as_ref());
         match how {
-            Root::Mounted => ready.keep_for(&bundle, make),
+            Root::Mounted => ready.keep_for(&bundle, |_| make()),
             Root::Copied => make(),
         }
     })
@@ -97,10 +105,9 @@ impl Ready {
     }
 
     /// Has them stay for what is made at this place, if it is.
-    fn keep_for(&self, place: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    fn keep_for(&self, place: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let name = place_name(place);
-        self.keep(&name)?;
-        let made = make();
+        let made = make(&self.keep(&name)?);
         if made.is_err() {
             self.store.forget(&name)?;
         }
