@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use primitives::{
     Errno, Error, Result, create, mkdir, mkdirat, open_directory_at, open_directory_in_root,
-    open_path,
+    open_path, step,
 };
 
 use super::config::{self, Wishes};
 use super::inside::Maps;
 use super::overlay::{self, Changes};
-use super::{copy, user};
+use super::{copy, implied, user};
 use crate::model::ImageConfig;
 
 /// How layers become the root of a bundle.
@@ -47,10 +47,11 @@ pub fn make(
             let (upper, work) = (bundle.join("upper"), bundle.join("work"));
             mkdir(upper.as_path(), 0o755, "have a place for changes")?;
             mkdir(work.as_path(), 0o700, "have a place where changes are prepared")?;
+            implied::mend(layers, &upper)?;
             overlay::mount_writable(layers, Changes { upper: &upper, work: &work }, &rootfs)?;
         }
     }
-    let made = configure(bundle, &rootfs, image, wishes, maps);
+    let made = step("say how it is run", || configure(bundle, &rootfs, image, wishes, maps));
     if made.is_err() && root == Root::Mounted {
         // The error is the news; a mount that stays is told by the next command.
         let _ = overlay::unmount(&rootfs);

@@ -52,7 +52,7 @@ pub fn write(
 ) -> Result<Value> {
     let mut config = json!({
         "ociVersion": "1.2.0",
-        "process": process(image, wishes, user, directory)?,
+        "process": process(image, wishes, user, directory, maps)?,
         "root": { "path": "rootfs", "readonly": wishes.readonly },
         "hostname": wishes.hostname.as_deref().unwrap_or("porthole"),
         "mounts": defaults::mounts(maps.is_some()),
@@ -77,13 +77,21 @@ pub fn write(
     Ok(config)
 }
 
-fn process(image: &ImageConfig, wishes: &Wishes, user: &User, directory: &str) -> Result<Value> {
+fn process(
+    image: &ImageConfig,
+    wishes: &Wishes,
+    user: &User,
+    directory: &str,
+    maps: Option<&Maps>,
+) -> Result<Value> {
     let capabilities = json!(defaults::CAPABILITIES);
     // Only root has them without a program that gives them; and none are handed on.
     let effective = if user.uid == 0 { capabilities.clone() } else { json!([]) };
+    // Who maps one group alone has given up to change them.
+    let groups: &[u32] = if maps.is_some_and(Maps::are_of_one) { &[] } else { &user.groups };
     Ok(json!({
         "terminal": wishes.terminal,
-        "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
+        "user": { "uid": user.uid, "gid": user.gid, "additionalGids": groups },
         "args": arguments(image, wishes)?,
         "env": environment(image, wishes, user)?,
         "cwd": directory,

@@ -4,7 +4,7 @@
 //! The layers are our own by now: no name leads out of them, because they were made so. What was laid
 //! down is as trustworthy as they are, and nobody else works in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use primitives::{
     Error, FileKind, Result, Timestamp, Unfilled, create_at, fchmod, fchmodat, fchown, fchownat,
     fsetxattr, futimens, lgetxattr, linkat, llistxattr, mkdirat, mknodat, names_in, open_beneath,
-    open_directory, open_directory_at, remove_tree, symlinkat, unlinkat, utimensat_in,
+    open_directory, open_directory_at, open_path, remove_tree, step, symlinkat, unlinkat,
+    utimensat_in,
 };
 
+use super::implied;
 use crate::unpack::{Manner, Marks};
 
 const WHY: &str = "have in the root what is in the layer";
@@ -31,12 +33,18 @@ const GONE: &str = "take away what the layer says is gone, or is something else 
 /// # Errors
 /// A layer cannot be read, or the directory not be written.
 pub fn lay_down(layers: &[PathBuf], target: &Path) -> Result<()> {
+    step("lay the layers down", || lay_all_down(layers, target))
+}
+
+fn lay_all_down(layers: &[PathBuf], target: &Path) -> Result<()> {
     let marks = Manner::of_this_process().marks;
-    let target = open_directory(target).map_err(|e| unreadable(target, &e))?;
+    let target = open_path(target, "have a root that nothing is made outside of")?;
+    let target = open_directory_at(target.as_fd(), Path::new("."), "make files in it")?;
     for layer in layers {
         let from = open_directory(layer).map_err(|e| unreadable(layer, &e))?;
         let (own, root) = (primitives::own_ids(), target.as_fd());
-        let mut copying = Copying { marks, own, root, first: HashMap::new() };
+        let implied = implied::of(layer, marks)?;
+        let mut copying = Copying { marks, own, root, implied, first: HashMap::new() };
         copying.directory(from.as_fd(), target.as_fd(), Path::new(""))?;
         let is = File::from(from).metadata().map_err(|e| unreadable(layer, &e))?;
         copying.settle(target.as_fd(), &is)?;
@@ -49,6 +57,8 @@ struct Copying<'a> {
     marks: Marks,
     own: (u32, u32),
     root: BorrowedFd<'a>,
+    /// What they are like was said by a layer below.
+    implied: BTreeSet<PathBuf>,
     /// What has several names in the layer, by its inode: its first name beneath the root. All on the
     /// way there are directories, for this layer has them so.
     first: HashMap<u64, PathBuf>,
@@ -121,7 +131,12 @@ impl Copying<'_> {
         }
         let inner_from = open_directory_at(from, name, "see what is in it")?;
         let inner_to = open_directory_at(to, name, "lay down what is in it")?;
+        let before = File::from(inner_to.try_clone().map_err(|e| unreadable(shown, &e))?);
+        let before = before.metadata().map_err(|e| unreadable(shown, &e))?;
         self.directory(inner_from.as_fd(), inner_to.as_fd(), shown)?;
+        if stays && self.implied.contains(shown) {
+            return futimens(inner_to.as_fd(), time(&before), TIME);
+        }
         self.attributes(from, inner_to.as_fd(), name)?;
         self.settle(inner_to.as_fd(), is)
     }
@@ -201,7 +216,10 @@ impl Copying<'_> {
     fn attributes(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &Path) -> Result<()> {
         let path = by_way_of(from, name);
         for attribute in llistxattr(&path).map_err(|e| unreadable(name, &e))? {
-            if attribute.contains(".overlay.") || attribute == "security.selinux" {
+            if attribute.contains(".overlay.")
+                || attribute.contains(".porthole.")
+                || attribute == "security.selinux"
+            {
                 continue;
             }
             if let Some(value) = lgetxattr(&path, &attribute).map_err(|e| unreadable(name, &e))? {

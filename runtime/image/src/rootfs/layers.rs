@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use primitives::step_giving;
+
 use crate::digest::Digest;
 use crate::model::Descriptor;
 use crate::store::{self, Image, Store};
@@ -92,7 +94,12 @@ fn unpack_one(
     })?;
     let reader = store.reader(blob)?;
     let place = store.new_layer(diff_id)?;
-    let unpacked = layer(reader, compression, &place, &Budget::default(), manner)
+    let budget = Budget::default();
+    let unpacked =
+        step_giving("unpack a layer", || Ok(layer(reader, compression, &place, &budget, manner)));
+    let unpacked = unpacked
+        .map_err(unpack::Error::Place)
+        .and_then(|unpacked| unpacked)
         .map_err(|error| Error::Unpack { layer: blob.digest.clone(), error })
         .and_then(|unpacked| match unpacked.diff_id == *diff_id {
             true => Ok(()),

@@ -9,9 +9,10 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use primitives::{
-    Error, MntFlags, MountAttrFlags, MsFlags, Result, chdir, clean_up_tree, fsconfig_create,
-    fsconfig_flag, fsconfig_set, fsmount, fsopen, last_words, lgetxattr, mkdtemp, mount_new,
-    move_mount, open_directory, read_small, symlink, umount,
+    Error, MntFlags, MountAttrFlags, MsFlags, Recursive, Result, chdir, clean_up_tree,
+    fsconfig_create, fsconfig_flag, fsconfig_set, fsmount, fsopen, last_words, lgetxattr, mkdtemp,
+    mount_new, mount_setattr, move_mount, open_directory, open_tree_copy, read_small, step,
+    symlink, umount,
 };
 
 use crate::unpack::{Manner, Marks};
@@ -52,7 +53,9 @@ pub fn mount_writable(layers: &[PathBuf], changes: Changes<'_>, target: &Path) -
 /// # Errors
 /// There is no mount, or somebody works in it.
 pub fn unmount(target: &Path) -> Result<()> {
-    umount(target, MntFlags::empty(), "take the root away, and leave the layers as they are")
+    step("take the root away", || {
+        umount(target, MntFlags::empty(), "leave the layers as they are, and nothing over them")
+    })
 }
 
 fn mount(layers: &[PathBuf], changes: Option<Changes<'_>>, target: &Path) -> Result<()> {
@@ -64,15 +67,35 @@ fn mount(layers: &[PathBuf], changes: Option<Changes<'_>>, target: &Path) -> Res
             shown.len()
         )));
     }
+    step("show the layers as one root", || match (shown.as_slice(), changes) {
+        ([only], None) => bind_readonly(only, target),
+        _ => mount_stack(&shown, changes, target, marks),
+    })
+}
+
+/// One layer alone is no stack.
+fn bind_readonly(layer: &Path, target: &Path) -> Result<()> {
+    let mount = open_tree_copy(layer, Recursive::No, "have the only layer as a mount")?;
+    let why = "let nobody change the layer";
+    mount_setattr(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, Recursive::No, why)?;
+    move_mount(mount.as_fd(), target, "let the image be seen there")
+}
+
+fn mount_stack(
+    shown: &[&Path],
+    changes: Option<Changes<'_>>,
+    target: &Path,
+    marks: Marks,
+) -> Result<()> {
     match takes_layers_one_by_one() && shown.iter().all(|layer| fits(layer)) {
-        true => mount_one_by_one(&shown, changes, target, marks),
-        false => mount_by_links(&shown, changes, target, marks),
+        true => mount_one_by_one(shown, changes, target, marks),
+        false => mount_by_links(shown, changes, target, marks),
     }
 }
 
 /// The layers that are seen at all, the highest first. One whose root hides all below it, which
 /// overlayfs itself does not look for, is the last of them.
-fn shown(layers: &[PathBuf], marks: Marks) -> Result<Vec<&Path>> {
+pub(super) fn shown(layers: &[PathBuf], marks: Marks) -> Result<Vec<&Path>> {
     let mut shown = Vec::with_capacity(layers.len());
     for layer in layers.iter().rev() {
         shown.push(layer.as_path());
@@ -101,10 +124,6 @@ fn mount_one_by_one(
     let fs = fsopen("overlay", "begin to describe the root")?;
     for layer in layers {
         fsconfig_set(fs.as_fd(), "lowerdir+", text(layer)?, "put this layer below those before")?;
-    }
-    // One layer alone is no stack, unless something can be written over it.
-    if let ([only], None) = (layers, changes) {
-        fsconfig_set(fs.as_fd(), "lowerdir+", text(only)?, "make two layers of the only one")?;
     }
     if let Some(changes) = changes {
         // These are names by themselves, and yet a backslash has to be said twice.
@@ -163,10 +182,6 @@ fn link_all(layers: &[&Path], before: &Path, links: &Path) -> Result<Vec<String>
         let name = short(number);
         symlink(&before.join(layer), &links.join(&name), "call a layer by a letter or two")?;
         names.push(name);
-    }
-    // One layer alone is no stack.
-    if let [only] = names.as_slice() {
-        names.push(only.clone());
     }
     Ok(names)
 }

@@ -5,6 +5,7 @@
 //! same one, or in a directory that was made just before. So nothing is looked up twice, and memory is
 //! needed for one path and not for all directories of the layer.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -62,7 +63,13 @@ pub(super) struct Levels {
     leaf: Option<Leaf>,
     umask: u32,
     marks: Marks,
+    /// Directories that the layer has no entry for, as far as there is room to note them.
+    implied: BTreeSet<Vec<u8>>,
+    room: usize,
 }
+
+/// An attribute of more bytes than this some file systems do not keep.
+const ROOM_FOR_IMPLIED: usize = 2048;
 
 /// The bits beyond read, write and execute.
 pub(super) const SPECIAL: u32 = 0o7000;
@@ -76,7 +83,9 @@ impl Levels {
             lends_group: false,
             later: Later { mode: Some(0o755), ..Later::default() },
         };
-        Levels { levels: vec![root], here: Vec::new(), leaf: None, umask: umask(), marks }
+        let (here, implied) = (Vec::new(), BTreeSet::new());
+        let (umask, room) = (umask(), ROOM_FOR_IMPLIED);
+        Levels { levels: vec![root], here, leaf: None, umask, marks, implied, room }
     }
 
     /// Goes to a directory, which is made where it is missing.
@@ -122,6 +131,7 @@ impl Levels {
     /// group that it has.
     pub(super) fn enter_for(&mut self, name: &[u8], later: Later) -> Result<(u32, u32), Stop> {
         self.enter(name)?;
+        self.implied.remove(&self.here);
         self.top_mut().later = later;
         self.owner()
     }
@@ -140,6 +150,11 @@ impl Levels {
     /// Gives all directories what they shall have at last.
     pub(super) fn finish(mut self) -> Result<(), Stop> {
         self.see_to_leaf(b"")?;
+        if !self.implied.is_empty() {
+            let names: Vec<&[u8]> = self.implied.iter().map(Vec::as_slice).collect();
+            let why = "know which directories a layer below has to say more about";
+            fsetxattr(self.root(), self.marks.implied(), &names.join(&0), why)?;
+        }
         while !self.levels.is_empty() {
             self.leave()?;
         }
@@ -165,6 +180,7 @@ impl Levels {
         let directory = match open_directory_at(self.directory(), as_path(name), WHY) {
             Err(error) if error.errno() == Some(Errno::ENOENT) => {
                 self.make_implied(name)?;
+                self.note_implied(name);
                 open_directory_at(self.directory(), as_path(name), WHY)?
             }
             Err(error) if matches!(error.errno(), Some(Errno::ENOTDIR | Errno::ELOOP)) => {
@@ -200,6 +216,18 @@ impl Levels {
             primitives::fchmodat(self.directory(), as_path(name), 0o755, MODE)?;
         }
         Ok(())
+    }
+
+    fn note_implied(&mut self, name: &[u8]) {
+        let mut path = self.here.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if path.len() < self.room {
+            self.room -= path.len() + 1;
+            self.implied.insert(path);
+        }
     }
 
     /// What is no directory may be a link to one, or a mark that what was there is gone.

@@ -62,6 +62,15 @@ impl Marks {
             Marks::User => "user.overlay.opaque",
         }
     }
+
+    /// The attribute of a layer's root that names the directories which the layer only uses, with zero
+    /// bytes between them: what they are like is said by a layer below.
+    pub fn implied(self) -> &'static str {
+        match self {
+            Marks::Trusted => "trusted.porthole.implied",
+            Marks::User => "user.porthole.implied",
+        }
+    }
 }
 
 /// Whether an extended attribute of a layer is given to its file.
@@ -73,6 +82,7 @@ pub(super) fn is_kept(attribute: &[u8]) -> bool {
     match attribute {
         b"security.capability" => true,
         b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        name => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        name if name.starts_with(b"user.overlay.") || name.starts_with(b"user.porthole.") => false,
+        name => name.starts_with(b"user."),
     }
 }

@@ -9,8 +9,12 @@
 mod archive;
 mod bed;
 mod bombs;
+mod bundle;
 mod dialects;
+mod faults;
 mod hostile;
+mod image;
 mod oracle;
 mod ordinary;
+mod real;
 mod whiteouts;

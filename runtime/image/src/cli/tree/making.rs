@@ -8,7 +8,7 @@ use image::reference::Reference;
 use image::rootfs::bundle::{self, Root};
 use image::rootfs::config::Wishes;
 use image::rootfs::inside::{self, Maps};
-use image::rootfs::{copy, layers, overlay};
+use image::rootfs::{copy, implied, layers, overlay};
 use image::store::{self, Image, Store, Uses};
 use image::unpack::{self, Manner, Owners};
 use primitives::{Errno, Error, Result, mkdir, own_ids};
@@ -32,8 +32,15 @@ pub(super) fn mount(global: &Global, source: &Source, directory: &Path) -> Resul
     let (root, directory) = (global.root(), absolute(directory)?);
     inside::as_root(|| {
         let ready = Ready::make(&root, source)?;
-        ready.keep_for(&directory)?;
-        overlay::mount_readonly(&ready.layers, &directory)
+        ready.keep_for(&directory, |folder| {
+            let mended = folder.join("mended");
+            mkdir(mended.as_path(), 0o755, "have a layer for what the others only imply")?;
+            let mut layers = ready.layers.clone();
+            if implied::mend(&layers, &mended)? {
+                layers.push(mended);
+            }
+            overlay::mount_readonly(&layers, &directory)
+        })
     })
 }
 
@@ -60,10 +67,12 @@ pub(super) fn bundle(
     inside::as_root(|| {
         let ready = Ready::make(&root, source)?;
         let how = if copy || maps.is_some() { Root::Copied } else { Root::Mounted };
-        if how == Root::Mounted {
-            ready.keep_for(&bundle)?;
+        let config = &ready.image.config;
+        let make = || bundle::make(&bundle, &ready.layers, config, wishes, how, maps.as_ref());
+        match how {
+            Root::Mounted => ready.keep_for(&bundle, |_| make()),
+            Root::Copied => make(),
         }
-        bundle::make(&bundle, &ready.layers, &ready.image.config, wishes, how, maps.as_ref())
     })
 }
 
@@ -95,8 +104,14 @@ impl Ready {
         Ok(self.store.use_for(name, &Uses { image: self.named.clone(), layers })?)
     }
 
-    fn keep_for(&self, place: &Path) -> Result<()> {
-        self.keep(&place_name(place)).map(drop)
+    /// Has them stay for what is made at this place, if it is.
+    fn keep_for(&self, place: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let name = place_name(place);
+        let made = make(&self.keep(&name)?);
+        if made.is_err() {
+            self.store.forget(&name)?;
+        }
+        made
     }
 }
 
