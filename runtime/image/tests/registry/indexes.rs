@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use image::digest::Digest;
 use image::model::Platform;
 
-use crate::fake::{Answer, Fake, OCI_INDEX, OCI_MANIFEST};
+use crate::fake::{Answer, Fake, Fault, OCI_INDEX, OCI_MANIFEST};
 use crate::images::{put_image, put_image_for, put_index, tar};
 use crate::pulling::clean;
 
@@ -167,4 +167,23 @@ fn what_is_about_an_image_is_found() {
             assert!(found.contains(about.hex()) && found.contains("x-opinion"), "{found}");
         }
     }
+}
+
+/// A registry that hangs up while bytes are sent does not end the program (SIGPIPE), but is asked again.
+#[test]
+fn who_hangs_up_in_the_middle_is_asked_again() {
+    let (fake, other, root) = (Fake::new(), Fake::new(), tempfile::tempdir().unwrap());
+    let large = tar("large", &crate::bytes(6_000_000));
+    fake.fill(|contents| put_image(contents, "t", std::slice::from_ref(&large)));
+    other.misbehave(|request, _| {
+        let first = request.method == "PUT" && request.before == 0;
+        let large = request.header("content-length").is_some_and(|length| length.len() > 6);
+        (first && large).then(|| Answer::new(200, "").and(Fault::Reset))
+    });
+    let (from, to) = (format!("{}/x:t", fake.name()), format!("{}/y:t", other.name()));
+    good(root.path(), &["copy", "-q", &from, &to]);
+    let puts = other.log().into_iter().filter(|request| request.method == "PUT");
+    assert_eq!(puts.filter(|request| request.target.contains("/uploads/")).count(), 3);
+    let digest = Digest::of(&large).to_string();
+    assert!(other.fill(|contents| contents.blobs.contains_key(&digest)));
 }

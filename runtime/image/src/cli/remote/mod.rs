@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use image::model::Platform;
-use image::reference::Reference;
+use image::reference::{NotAReference, Reference};
 use image::registry::{Says, Settings};
 use image::transfer::progress::{Audience, Bars, Json, Lines, Nobody};
 use primitives::{Error, Result, Status};
@@ -246,7 +246,8 @@ fn nobody() -> Arc<dyn Audience> {
     Arc::new(Lines)
 }
 
+/// The image that a text names; other tools write `docker://` in front.
 fn reference(text: &str) -> Result<Reference> {
-    text.parse()
-        .map_err(|error: image::reference::NotAReference| Error::Unusable(error.to_string()))
+    let name = text.strip_prefix("docker://").unwrap_or(text);
+    name.parse().map_err(|error: NotAReference| Error::Unusable(error.to_string()))
 }
