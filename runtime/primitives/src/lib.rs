@@ -20,11 +20,13 @@ mod capture;
 pub mod cards;
 mod cgroup;
 pub mod clean_up;
+mod consult;
 mod copying;
 mod descriptors;
 mod door;
 mod durable;
 mod error;
+mod exchange;
 mod exec;
 mod files;
 mod flocks;
@@ -90,11 +92,15 @@ pub use capabilities::{
 };
 pub use capture::output_of;
 pub use cgroup::{CgroupFile, write_pid};
+pub use consult::{Said, consult};
 pub use copying::{copy_file_at, fchmodat, names_in};
 pub use door::{Door, has_become_another};
 pub use durable::{create_durably, is_locked, lock_file, locked_by};
 pub use error::errno_from_name;
 pub use error::{CANNOT_EXECUTE, Error, Failure, NOT_FOUND, OWN_FAILURE, Refusal, Result};
+pub use exchange::{
+    Answer, broken_off, cause_of, exchange, may_pass, outlive_closed_connections, without_secrets,
+};
 pub use exec::{execve, execve_behind, find_program, lifelines};
 pub use files::{
     chdir, create, create_unnamed, fchdir, link_fd, memfd_create_inheritable, mkdir, mkdtemp,
@@ -123,7 +129,7 @@ pub use links::set_link_up;
 pub use looking::kind_at;
 pub use making::{
     Content, Unfilled, create_at, fchmod, fsetxattr, futimens, linkat, open_directory_at,
-    open_directory_in_root, rmdirat, utimensat_in,
+    open_directory_in_root, read_in_root, rmdirat, utimensat_in,
 };
 pub use metadata::{
     Timestamp, chmod, lchown, lgetxattr, link, llistxattr, lremovexattr, lsetxattr, mkfifo,

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -258,4 +258,31 @@ pub fn fsetxattr(file: BorrowedFd<'_>, name: &str, value: &[u8], why: &'static s
     perform(call, why, || {
         rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()).map_err(from_rustix)
     })
+}
+
+/// What is in a plain file beneath a directory, as if that were the root: `..` and links cannot lead
+/// out of it. Reading changes nothing.
+///
+/// # Errors
+/// Those of openat2(2) and of reading; InvalidInput for what is no plain file, such as a fifo, which
+/// would be waited for, and for one with more than `most` bytes.
+pub fn read_in_root(root: BorrowedFd<'_>, path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let wrong = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
+    let (flags, resolve) =
+        (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS);
+    let found = File::from(rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?);
+    let is = found.metadata()?;
+    match is.is_file() {
+        false => return Err(wrong("this is no plain file")),
+        true if is.len() > most => return Err(wrong("this is too large")),
+        true => {}
+    }
+    // Not before: to open a device can already be an order to it.
+    let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+    let mut content = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::io::Read::take(file, most + 1), &mut content)?;
+    match read as u64 <= most {
+        true => Ok(content),
+        false => Err(wrong("this is too large")),
+    }
 }

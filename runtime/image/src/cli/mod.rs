@@ -2,8 +2,8 @@
 
 mod local;
 mod printing;
-// mod remote; — registries: pull, push, copy, login, logout, tags, inspect, referrers
-// mod tree; — unpacked images: unpack, mount, umount, bundle, run
+mod remote;
+mod tree;
 
 use std::path::PathBuf;
 
@@ -25,10 +25,12 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    // #[command(flatten)] Remote(remote::Remote),
+    #[command(flatten)]
+    Remote(Box<remote::Remote>),
     #[command(flatten)]
     Local(local::Local),
-    // #[command(flatten)] Tree(tree::Tree),
+    #[command(flatten)]
+    Tree(tree::Tree),
 }
 
 /// What every command has.
@@ -57,8 +59,8 @@ impl Global {
 pub(crate) fn carry_out(cli: &Cli) -> Result<Status> {
     let global = &cli.global;
     match &cli.command {
-        // Command::Remote(command) => command.carry_out(global),
+        Command::Remote(command) => command.carry_out(global),
         Command::Local(command) => command.carry_out(global),
-        // Command::Tree(command) => command.carry_out(global),
+        Command::Tree(command) => command.carry_out(global),
     }
 }
