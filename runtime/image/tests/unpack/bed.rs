@@ -119,6 +119,8 @@ fn visit(
     let attributes: Vec<String> = llistxattr(path)
         .unwrap()
         .into_iter()
+        // Ours, about what the layer has no entry for.
+        .filter(|name| !name.starts_with("trusted.porthole."))
         .map(|name| format!(" {name}={}", shown(&lgetxattr(path, &name).unwrap().unwrap())))
         .collect();
     let mode = if kind.is_symlink() { 0o777 } else { is.mode() & 0o7777 };

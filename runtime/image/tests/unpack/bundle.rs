@@ -99,7 +99,10 @@ fn directories_that_a_layer_only_uses() {
     assert_eq!(made.image(&["mount", "test", "mounted"]), (Some(0), String::new()));
     let mounted = tree(&made.path("mounted"), false);
     assert_eq!(made.image(&["umount", "mounted"]), (Some(0), String::new()));
-    assert_eq!(made.image(&["bundle", "test", "bundle", "--", "/bin/busybox"]), (Some(0), String::new()));
+    assert_eq!(
+        made.image(&["bundle", "test", "bundle", "--", "/bin/busybox"]),
+        (Some(0), String::new())
+    );
     let bundled = tree(&made.path("bundle/rootfs"), false);
     assert_eq!(made.image(&["umount", "bundle"]), (Some(0), String::new()));
     assert_eq!(made.image(&["unpack", "test", "copied"]), (Some(0), String::new()));

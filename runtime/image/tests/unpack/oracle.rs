@@ -165,7 +165,7 @@ fn forget(tree: &mut BTreeMap<PathBuf, String>) {
             digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
         };
         let points = described.match_indices('.').map(|(place, _)| place);
-        let point = points.filter(is_nanos).last().unwrap();
+        let point = points.filter(is_nanos).next_back().unwrap();
         described.replace_range(point..point + 10, "");
     }
 }
