@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use primitives::WindowArgs;
 
+use crate::checkpointing::{Checkpointing, Restoring};
 use crate::later::Later;
 
 /// An OCI container runtime that can be watched.
@@ -153,6 +154,10 @@ pub(crate) enum Command {
         /// The container
         id: String,
     },
+    /// Write a container down, to let it go on at another time or another place (needs criu)
+    Checkpoint(Later<Checkpointing>),
+    /// Bring back a container that was written down
+    Restore(Later<Restoring>),
     /// Print what this runtime can do, as JSON
     Features,
     /// Write a config.json to start from
@@ -337,6 +342,12 @@ pub(crate) struct Limits {
     /// The most memory and swap together, in bytes; -1 for no limit
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) memory_swap: Option<String>,
+    /// Its share of the third cache, as linux.intelRdt.l3CacheSchema
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) l3_cache_schema: Option<String>,
+    /// Its share of the way to memory, as linux.intelRdt.memBwSchema
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) mem_bw_schema: Option<String>,
     /// The most processes
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) pids_limit: Option<i64>,

@@ -1,11 +1,12 @@
 //! From the command line to a container: create, start, run, state, kill, delete.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use container::{Id, Options, Store, Wanted};
 use primitives::{Error, Result, Status};
 
 use crate::bundles::{self, Opened};
+use crate::checkpointing::Telling;
 use crate::cli::{Global, Making, Rootless, Running};
 use crate::{global, log, terminals};
 
@@ -33,15 +34,34 @@ pub(crate) fn run(global: &Global, running: &Running) -> Result<Status> {
     container::run(&store(global), &wanted(global, making, &opened)?, *detach, *keep)
 }
 
-fn wanted<'a>(global: &Global, making: &Making, opened: &'a Opened) -> Result<Wanted<'a>> {
-    // Others have another working directory than this one when they are told.
-    let absolute = |path: &Option<std::path::PathBuf>| {
-        let absolute = |path: &Path| {
-            std::path::absolute(path)
-                .map_err(|error| Error::Unusable(format!("{}: {error}", path.display())))
-        };
-        path.as_deref().map(absolute).transpose()
+/// Others have another working directory than this one when they are told.
+fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Error::Unusable(format!("{}: {error}", path.display())))
     };
+    path.map(absolute).transpose()
+}
+
+/// For `restore`: what is not asked there is as usual.
+pub(crate) fn back<'a>(
+    global: &Global,
+    id: &str,
+    opened: &'a Opened,
+    telling: &Telling<'_>,
+) -> Result<Wanted<'a>> {
+    let options = Options {
+        driver: global::driver(global),
+        needs_cgroups: global.rootless == Rootless::False,
+        console_socket: absolute(telling.console_socket)?,
+        pid_file: absolute(telling.pid_file)?,
+        ..Options::default()
+    };
+    let (plan, config) = (&opened.reading.plan, opened.text.as_slice());
+    Ok(Wanted { id: Id::new(id)?, plan, config, options })
+}
+
+fn wanted<'a>(global: &Global, making: &Making, opened: &'a Opened) -> Result<Wanted<'a>> {
     let telling = &making.telling;
     let options = Options {
         driver: global::driver(global),
@@ -49,9 +69,9 @@ fn wanted<'a>(global: &Global, making: &Making, opened: &'a Opened) -> Result<Wa
         no_pivot: making.no_pivot,
         no_new_keyring: making.no_new_keyring,
         preserve_fds: telling.preserve_fds,
-        console_socket: absolute(&telling.console_socket)?,
-        pid_file: absolute(&telling.pid_file)?,
-        pidfd_socket: absolute(&telling.pidfd_socket)?,
+        console_socket: absolute(telling.console_socket.as_deref())?,
+        pid_file: absolute(telling.pid_file.as_deref())?,
+        pidfd_socket: absolute(telling.pidfd_socket.as_deref())?,
     };
     let (plan, config) = (&opened.reading.plan, opened.text.as_slice());
     Ok(Wanted { id: Id::new(&making.id)?, plan, config, options })

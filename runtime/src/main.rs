@@ -4,6 +4,7 @@
 //! have. A command that is not here yet is not pretended to be.
 
 mod bundles;
+mod checkpointing;
 mod cli;
 mod features;
 mod global;
@@ -20,17 +21,15 @@ mod telling;
 mod terminals;
 mod users;
 
-use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use primitives::{Error, Form, Result, Status, may_be_watched};
+use primitives::{Error, Form, Result, Status};
 use serde::Serialize;
 
 use crate::cli::{Cli, Command, Global, PlanFormat};
 
 fn main() -> ExitCode {
-    seal_at_once();
     primitives::run_logged(Form::Off, |cli: &Cli| &cli.window, log::watch, carry_out, log::failed)
 }
 
@@ -53,22 +52,12 @@ fn carry_out(cli: &Cli) -> Result<Status> {
         Command::Resume { id } => resources::resume(global, id),
         Command::Update(limits) => resources::update(global, limits),
         Command::Events { stats, interval, id } => resources::events(global, id, *stats, interval),
+        Command::Checkpoint(wanted) => checkpointing::checkpoint(global, wanted),
+        Command::Restore(wanted) => checkpointing::restore(global, wanted),
         Command::Features => features::print(),
         Command::Spec { bundle, rootless: false } => spec::write(bundle, spec::default()),
         Command::Spec { bundle, rootless: true } => spec::write(bundle, spec::rootless()),
         Command::Plan { bundle, format } => show(bundle, *format),
-    }
-}
-
-/// The program begins anew when it is sealed, and reads its command line once more. So it is sealed
-/// before, where the words are those of a command that enters containers and nobody may want to watch.
-/// If that fails it goes on, to fail again where somebody can be told.
-fn seal_at_once() {
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let enters = |word: &OsString| ["create", "run", "exec"].iter().any(|name| word == name);
-    let may_be_watched = words.iter().any(|word| word == "--debug") || may_be_watched(&words);
-    if words.iter().any(enters) && !may_be_watched {
-        let _ = primitives::seal_own_program();
     }
 }
 

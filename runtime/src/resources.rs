@@ -53,6 +53,17 @@ pub(crate) fn update(global: &Global, limits: &Limits) -> Result<Status> {
     let unusable = |error: serde_json::Error| Error::Unusable(format!("config.json: {error}"));
     let mut config: Value = serde_json::from_slice(&container.config()?).map_err(unusable)?;
     config["linux"]["resources"] = resources;
+    let shares =
+        [("l3CacheSchema", &limits.l3_cache_schema), ("memBwSchema", &limits.mem_bw_schema)];
+    let shares = shares.map(|(field, schema)| Some((field, schema.as_ref()?)));
+    let has_shares = shares.iter().any(Option::is_some);
+    if has_shares {
+        // Of a class that has a name the old rules are not asked for again.
+        config["linux"]["intelRdt"]["schemata"] = json!([]);
+    }
+    for (field, schema) in shares.into_iter().flatten() {
+        config["linux"]["intelRdt"][field] = json!(schema);
+    }
     let text = serde_json::to_vec(&config).map_err(unusable)?;
     let reading = bundle::read(&text, &container.remembered.bundle).map_err(|complaints| {
         Error::Unusable(format!(
@@ -61,6 +72,9 @@ pub(crate) fn update(global: &Global, limits: &Limits) -> Result<Status> {
         ))
     })?;
     container.remembered.cgroups.update(&reading.plan.cgroup)?;
+    if has_shares {
+        container.share_cache(&reading.plan)?;
+    }
     Ok(Status::Exited(0))
 }
 

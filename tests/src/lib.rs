@@ -5,10 +5,12 @@
 //! kind of test goes over all of it, so a new subcommand is tested in every way as soon as it is
 //! listed there.
 
+pub mod bundles;
 pub mod catalogue;
 pub mod conformance;
 pub mod engines;
 pub mod faults;
+pub mod images;
 pub mod leftovers;
 pub mod places;
 pub mod programs;

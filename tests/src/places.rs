@@ -72,7 +72,24 @@ pub fn missing(args: &[&str], place: Place) -> Option<&'static str> {
     if asks_for(&["record"]) && is_user_mode_linux() {
         return Some("another kernel than User-Mode Linux, under which a recording does not end");
     }
+    // With a program of the reader's it is another one, which takes no rules.
+    if asks_for(&["publish"]) && !asks_for(&["--"]) && !has_nftables() {
+        return Some("nft, and nf_tables in the kernel (Debian: apt-get install nftables)");
+    }
+    if asks_for(&["slirp4netns"]) && !has_slirp() {
+        return Some("slirp4netns and /dev/net/tun (Debian: apt-get install slirp4netns)");
+    }
     None
+}
+
+/// Whether packets can be given other addresses. The lab's kernel has no nf_tables that works.
+fn has_nftables() -> bool {
+    let found = has_program("nft") || Path::new("/usr/sbin/nft").exists();
+    found && !is_user_mode_linux()
+}
+
+fn has_slirp() -> bool {
+    has_program("slirp4netns") && Path::new("/dev/net/tun").exists()
 }
 
 /// Whether a program can be found by `PATH`.

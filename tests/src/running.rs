@@ -3,16 +3,16 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use primitives::{Pid, Signal, kill};
 use tempfile::TempDir;
 use trace::{Event, Record};
 
+use crate::bundles::{self, Bundle};
 use crate::leftovers;
 use crate::places::{NOBODY, Place};
 use crate::programs::program;
@@ -28,8 +28,8 @@ pub struct Run {
     /// What every process of this run carries in its environment, and no other.
     mark: String,
     under: Vec<String>,
-    /// Whether who runs it gives its rights up itself, in the program alone.
-    gives_up: bool,
+    /// Whether the program above it is for root, and changes the user itself.
+    under_root: bool,
     program: String,
     flags: Vec<String>,
     args: Vec<String>,
@@ -37,6 +37,9 @@ pub struct Run {
     /// Whether cgroups that carry the name of this run are looked for after it.
     cgroups: bool,
     held: Option<HeldCgroup>,
+    bundle: Option<Bundle>,
+    /// Whether it makes a container in its own folder, which is deleted after it.
+    creates: bool,
     /// A file that is its result, and left behind only when it has failed.
     result: Option<String>,
 }
@@ -56,6 +59,8 @@ pub struct Ran {
     pub left_behind: Vec<String>,
     /// The name that no other run has.
     pub id: String,
+    /// Where the bundle is that it was given.
+    pub bundle: Option<PathBuf>,
 }
 
 impl Ran {
@@ -93,13 +98,15 @@ impl Run {
             folder,
             mark,
             under: Vec::new(),
-            gives_up: false,
+            under_root: false,
             program: name.to_string(),
             flags: Vec::new(),
             args: Vec::new(),
             traced: true,
             cgroups: false,
             held: None,
+            bundle: None,
+            creates: false,
             result: None,
         }
     }
@@ -122,9 +129,9 @@ impl Run {
         self
     }
 
-    /// As [`Run::under`], by a program that stays root where we are, and changes the user itself.
-    pub fn under_root<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Run {
-        Run { gives_up: true, ..self.under(words) }
+    /// As [`Run::under`], by root for who is not root: `strace -f -u nobody`.
+    pub fn under_by_root<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Run {
+        Run { under_root: true, ..self.under(words) }
     }
 
     /// As a user runs it, without a trace file; what is shown is in the window's hands.
@@ -159,6 +166,20 @@ impl Run {
     pub fn makes(mut self, file: &str) -> Run {
         self.result = Some(file.to_string());
         self
+    }
+
+    /// A bundle, and perhaps a container, that is there before it. What it `creates` in its own folder
+    /// is deleted when it has ended well or was killed, and then nothing may be left; what refuses to
+    /// be made must leave nothing by itself.
+    pub fn with_a_bundle(mut self, bundle: Bundle, creates: bool) -> Run {
+        self.bundle = Some(bundle);
+        self.creates = creates;
+        self
+    }
+
+    /// An argument, with what is meant by the tokens for bundles.
+    pub fn fill(&self, arg: &str) -> String {
+        self.bundle.as_ref().map_or(arg.to_string(), |bundle| bundle.fill(arg))
     }
 
     /// The folder that the program runs in.
@@ -199,6 +220,9 @@ impl Run {
         let text = |name| fs::read(self.folder.path().join(name)).unwrap_or_default();
         let text = |name| String::from_utf8_lossy(&text(name)).into_owned();
         let events = trace::json::parse_all(&text("trace")).expect("the trace is a trace");
+        if self.creates && (status.success() || status.signal().is_some()) {
+            bundles::delete(self.place, self.folder.path());
+        }
         let mut left_behind = leftovers::of(&self.mark, self.folder.path());
         if let Some(file) = self.result.as_ref().filter(|_| status.success()) {
             left_behind.retain(|what| *what != format!("file {file}"));
@@ -213,6 +237,7 @@ impl Run {
             events,
             left_behind,
             id: self.id(),
+            bundle: self.bundle.as_ref().map(|bundle| bundle.folder().to_path_buf()),
         }
     }
 
@@ -240,7 +265,7 @@ impl Run {
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear();
         let (name, value) = self.mark.split_once('=').expect("the mark is a variable");
         command.env(name, value).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
-        if self.place.is_other_user() && !self.gives_up {
+        if self.place.is_other_user() && !self.under_root {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
@@ -314,22 +339,6 @@ impl Target {
         target
     }
 
-    /// Starts a box of chapter 13 in a new directory, and waits until its program has spoken.
-    pub fn start_box(place: Place, directory: &str) -> Target {
-        let script = "echo ready; exec sleep 60";
-        let args = ["run", "--rm", directory, "--", "sh", "-c", script];
-        let run = Run::new(place, "chapter13").untraced().flags(["--trace", "off"]).args(args);
-        let mut target = Target { child: run.start(), run, pid: 0 };
-        target.pid = i32::try_from(target.child.id()).expect("pids fit into an i32");
-        let deadline = Instant::now() + LIMIT;
-        let log = Path::new(directory).join("log");
-        while !fs::read_to_string(&log).is_ok_and(|text| text == "ready\n") {
-            assert!(Instant::now() < deadline, "the box that is to be joined did not start");
-            sleep(Duration::from_millis(1));
-        }
-        target
-    }
-
     /// The number that it has printed, when the line is whole.
     fn said(&self) -> Option<i32> {
         let text = fs::read_to_string(self.run.folder().join("stdout")).ok()?;
@@ -339,11 +348,7 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // A box goes in good order when it is told to; the other one goes in any case.
-        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM, "end it");
-        if self.run.program != "chapter13" || wait(&mut self.child, LIMIT).is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -6,6 +6,7 @@
 //! mistake into the notes, and what is required is looked for here.
 
 use std::fmt::Display;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -16,25 +17,46 @@ use crate::complaints::{Complaint, Notes, Remark};
 #[derive(Clone)]
 pub(crate) struct At<'a> {
     value: &'a Value,
-    path: String,
+    /// None for the document itself.
+    place: Option<Rc<Place<'a>>>,
     notes: &'a Notes,
+}
+
+/// The way to a value. It is put into words only for a note, and most documents need none.
+struct Place<'a> {
+    above: Option<Rc<Place<'a>>>,
+    last: Last<'a>,
+}
+
+enum Last<'a> {
+    Field(&'a str),
+    Index(usize),
 }
 
 impl<'a> At<'a> {
     /// The document itself.
     pub(crate) fn document(value: &'a Value, notes: &'a Notes) -> At<'a> {
-        At { value, path: String::new(), notes }
+        At { value, place: None, notes }
+    }
+
+    fn below(&self, last: Last<'a>, value: &'a Value) -> At<'a> {
+        let place = Place { above: self.place.clone(), last };
+        At { value, place: Some(Rc::new(place)), notes: self.notes }
+    }
+
+    fn path(&self) -> String {
+        self.place.as_ref().map_or_else(String::new, |place| place.path())
     }
 
     /// A field of this object, if it is there. Go's encoders write `null` for what is not set, so
     /// that is the same.
     pub(crate) fn field(&self, name: &str) -> Option<At<'a>> {
         let map = self.value.as_object()?;
-        let Some(value) = map.get(name) else {
+        let Some((name, value)) = map.get_key_value(name) else {
             self.look_for_other_case(map, name);
             return None;
         };
-        Some(At { value, path: self.path_of(name), notes: self.notes }).filter(|_| !value.is_null())
+        (!value.is_null()).then(|| self.below(Last::Field(name), value))
     }
 
     /// To runtimes in Go `Seccomp` is `seccomp`. By the specification it is a field that nobody
@@ -102,9 +124,8 @@ impl<'a> At<'a> {
             return Vec::new();
         };
         let entries = map.value.as_object().into_iter().flatten();
-        let entry = |(key, value): (&'a String, _)| {
-            (key.as_str(), At { value, path: map.path_of(key), notes: self.notes })
-        };
+        let entry =
+            |(key, value): (&'a String, _)| (key.as_str(), map.below(Last::Field(key), value));
         entries.filter(|(_, value)| !value.is_null()).map(entry).collect()
     }
 
@@ -115,8 +136,8 @@ impl<'a> At<'a> {
             Err(error) => {
                 let inner = error.path().to_string();
                 let path = match inner.as_str() {
-                    "." | "" => self.path.clone(),
-                    inner => format!("{}.{inner}", self.path),
+                    "." | "" => self.path(),
+                    inner => format!("{}.{inner}", self.path()),
                 };
                 let (wrong, right) = split_message(&error.inner().to_string());
                 self.notes.complain(Complaint { path, wrong, right });
@@ -158,27 +179,31 @@ impl<'a> At<'a> {
 
     /// Complains about this value.
     pub(crate) fn wrong(&self, wrong: impl Display, right: impl Display) {
+        let complaint =
+            Complaint { path: self.path(), wrong: wrong.to_string(), right: right.to_string() };
+        self.notes.complain(complaint);
+    }
+
+    /// Complains about a field of this object.
+    pub(crate) fn wrong_field(&self, name: &str, wrong: impl Display, right: impl Display) {
         let complaint = Complaint {
-            path: self.path.clone(),
+            path: self.path_of(name),
             wrong: wrong.to_string(),
             right: right.to_string(),
         };
         self.notes.complain(complaint);
     }
 
-    /// Complains about a field of this object.
-    pub(crate) fn wrong_field(&self, name: &str, wrong: impl Display, right: impl Display) {
-        let field = At { value: self.value, path: self.path_of(name), notes: self.notes };
-        field.wrong(wrong, right);
-    }
-
     /// Notes something that is tolerated.
     pub(crate) fn odd(&self, what: impl Display) {
-        self.notes.remark(Remark { path: self.path.clone(), what: what.to_string() });
+        self.notes.remark(Remark { path: self.path(), what: what.to_string() });
     }
 
     /// Refuses the zero byte in every text below: the kernel would read only what stands before it.
     pub(crate) fn no_zero_bytes(&self) {
+        if !has_zero_byte(self.value) {
+            return;
+        }
         let wrong = |what: &str, text: &str| {
             self.wrong(format!("{what} {text:?} has a zero byte in it"), "text without one");
         };
@@ -193,26 +218,50 @@ impl<'a> At<'a> {
     }
 
     fn children(&self) -> Vec<At<'a>> {
-        let at = |path, value| At { value, path, notes: self.notes };
         match self.value {
             Value::Array(values) => {
-                let path = |index| format!("{}[{index}]", self.path);
-                values.iter().enumerate().map(|(index, value)| at(path(index), value)).collect()
+                let at = |(index, value)| self.below(Last::Index(index), value);
+                values.iter().enumerate().map(at).collect()
             }
             Value::Object(map) => {
-                map.iter().map(|(key, value)| at(self.path_of(key), value)).collect()
+                let at = |(key, value): (&'a String, _)| self.below(Last::Field(key), value);
+                map.iter().map(at).collect()
             }
             _ => Vec::new(),
         }
     }
 
     fn path_of(&self, name: &str) -> String {
-        let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        match (self.path.as_str(), !name.is_empty() && name.chars().all(simple)) {
-            ("", true) => name.to_string(),
-            (path, true) => format!("{path}.{name}"),
-            (path, false) => format!("{path}[{name:?}]"),
+        with_name(self.path(), name)
+    }
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        let above = self.above.as_ref().map_or_else(String::new, |place| place.path());
+        match self.last {
+            Last::Field(name) => with_name(above, name),
+            Last::Index(index) => format!("{above}[{index}]"),
         }
+    }
+}
+
+fn with_name(path: String, name: &str) -> String {
+    let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match (path.as_str(), !name.is_empty() && name.chars().all(simple)) {
+        ("", true) => name.to_string(),
+        (path, true) => format!("{path}.{name}"),
+        (path, false) => format!("{path}[{name:?}]"),
+    }
+}
+
+fn has_zero_byte(value: &Value) -> bool {
+    let has = |text: &String| text.as_bytes().contains(&0);
+    match value {
+        Value::String(text) => has(text),
+        Value::Array(values) => values.iter().any(has_zero_byte),
+        Value::Object(map) => map.iter().any(|(key, value)| has(key) || has_zero_byte(value)),
+        _ => false,
     }
 }
 

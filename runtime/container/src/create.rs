@@ -21,7 +21,7 @@ use crate::root::{self, Sources};
 use crate::state::{self, Status};
 use crate::store::{Folder, Known, Remembered, Store};
 use crate::wanted::{Options, Wanted};
-use crate::{console, delete, join, start, sysctl};
+use crate::{console, delete, join, network_devices, resctrl, start, sysctl};
 
 /// A container that is made, and whose process this one has not let go yet.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ fn make(store: &Store, wanted: &Wanted<'_>, starter: Starter) -> Result<Created>
     }
 }
 
-fn find_cgroups(wanted: &Wanted<'_>) -> Result<Cgroups> {
+pub(crate) fn find_cgroups(wanted: &Wanted<'_>) -> Result<Cgroups> {
     let options = &wanted.options;
     let cgroups = Cgroups::find(&wanted.plan.cgroup, wanted.id.as_str(), options.driver)?;
     match cgroups.is_empty() && options.needs_cgroups {
@@ -130,17 +130,22 @@ fn bring_up(
 ) -> Result<(Child, Option<OwnedFd>)> {
     let plan = wanted.plan;
     // ANCHOR: before_birth
-    refuse_what_is_not_here(plan)?;
     root::check(plan)?;
     sysctl::check(plan)?;
+    let devices = network_devices::find(plan)?;
+    remembered.resctrl = resctrl::find(plan, wanted.id.as_str())?;
     let inherited = process::inherited(wanted.options.preserve_fds)?;
     let ready = process::prepare(&plan.process, plan.seccomp.as_ref())?;
     step_giving("write down what will be there", || {
         folder.keep_config(wanted.config)?;
         folder.remember(remembered)
     })?;
-    remembered.cgroups.make()?;
-    remembered.cgroups.limit(&plan.cgroup)?;
+    let meanwhile = init::waits_for_cgroups(plan, &remembered.cgroups);
+    remembered.cgroups.make_birth_place()?;
+    if !meanwhile {
+        make_cgroups(&remembered.cgroups, plan)?;
+    }
+    remembered.resctrl.iter().try_for_each(|group| group.make(plan))?;
     let door = match starter {
         Starter::Another => Some(lay_door(folder)?),
         Starter::This => None,
@@ -149,15 +154,23 @@ fn bring_up(
     let mut init = make_init(wanted, &remembered.cgroups, (sources, ready, inherited, door))?;
     // ANCHOR_END: before_birth
     // ANCHOR: after_birth
+    if meanwhile {
+        init.beside(|_| make_cgroups(&remembered.cgroups, plan))?;
+        step_giving("let it enter its cgroups", || init.release("have it held to its limits"))?;
+    }
     step_giving("write down who it is", || {
         remembered.init = Known::of(init.pid());
         folder.remember(remembered)
     })?;
     process::set_oom_score(init.pid(), &plan.process)?;
     remembered.cgroups.register(init.pid(), &plan.cgroup)?;
-    if plan.namespaces.makes(Kind::User) {
+    remembered.resctrl.iter().try_for_each(|group| group.take(init.pid()))?;
+    if plan.namespaces.makes(Kind::User) && !join::is_mapped_ahead(plan) {
         init.beside(|pid| map_ids(pid, plan))?;
-        step_giving("let it go on", || init.release("tell it who it is"))?;
+    }
+    init.beside(|pid| network_devices::hand_over(&devices, pid))?;
+    if init::waits_for_its_place(plan) {
+        step_giving("let it go on", || init.release("tell it that it is somebody, and where"))?;
     }
     let master = receive_terminal(&mut init, wanted)?;
     run_hooks_on_the_host(&mut init, wanted)?;
@@ -176,7 +189,7 @@ fn bring_up(
 }
 // ANCHOR_END: bring_up
 
-fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
+pub(crate) fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
     let plan = wanted.plan;
     Remembered {
         id: wanted.id.clone(),
@@ -185,7 +198,9 @@ fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
         created: primitives::now(),
         owner: own_ids().0,
         init: None,
+        restored: false,
         cgroups,
+        resctrl: None,
         more_to_come: !plan.hooks.poststart.is_empty()
             || !plan.hooks.poststop.is_empty()
             || plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()),
@@ -193,19 +208,10 @@ fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
     }
 }
 
-/// What the specification has and this runtime has not yet. A container without it would be another
-/// one than was asked for.
-fn refuse_what_is_not_here(plan: &Plan) -> Result<()> {
-    let missing = [
-        ("linux.netDevices", !plan.network_devices.is_empty()),
-        ("linux.intelRdt", plan.intel_rdt.is_some()),
-    ];
-    match missing.into_iter().find(|(_, is_wanted)| *is_wanted) {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::Unusable(format!(
-            "{name}: this runtime cannot do that yet (`runtime features` says what it can)"
-        ))),
-    }
+/// Those that init enters by itself; and the limits of all.
+fn make_cgroups(cgroups: &Cgroups, plan: &Plan) -> Result<()> {
+    cgroups.make_those_to_enter()?;
+    cgroups.limit(&plan.cgroup)
 }
 
 fn lay_door(folder: &Folder) -> Result<Door> {
@@ -236,6 +242,11 @@ fn make_init(
         let birth = Birth { cgroup, ..Birth::default() };
         let why = "join what must be joined before the first process is made";
         let mut ahead = spawn("join", birth, why, |parent| join::go_ahead(parent, luggage))?;
+        if join::is_mapped_ahead(plan) {
+            ahead.meet(join::NOBODY, "map the ids of a user namespace that is there")?;
+            ahead.beside(|pid| map_ids(pid, plan))?;
+            ahead.release("let it set the clocks")?;
+        }
         ahead.succeeded("init", "have the first process for a child")?;
         Ok(ahead)
     })

@@ -8,6 +8,7 @@ use primitives::{Error, Pid, Result, Signal, clean_up, step_giving};
 
 use crate::cgroup::Cgroups;
 use crate::hooks::{self, Moment};
+use crate::resctrl::Group;
 use crate::state::{self, Status};
 use crate::store::{Container, Folder, Id, Known, Remembered, Store};
 
@@ -90,6 +91,7 @@ pub(crate) fn take_away(
         step_giving("end its first process", || end(init, &remembered.cgroups))?;
     }
     remembered.cgroups.remove()?;
+    remembered.resctrl.iter().try_for_each(Group::remove)?;
     if let Some(plan) = plan.filter(|_| remembered.init.is_some()) {
         run_poststop(remembered, plan);
     }

@@ -82,6 +82,7 @@ pub fn exec(store: &Store, id: &Id, wanted: &Exec<'_>) -> Result<Ended> {
         child.meet(init::READY, "set its limits before it is another program")
     })?;
     process::set_from_outside(child.pid(), wanted.process)?;
+    container.remembered.resctrl.iter().try_for_each(|group| group.take(child.pid()))?;
     tell_engines(&child, wanted)?;
     let _held = (!wanted.detach).then(hold_signals);
     step_giving("let it begin", || child.release("have it run its program"))?;

@@ -99,10 +99,16 @@ fn become_program(
 
 /// Waits until its ids mean something, and takes on those that own the new namespaces.
 fn become_root(parent: &ToParent, plan: &Plan) -> Result<()> {
-    if plan.namespaces.makes(Kind::User) {
-        step_giving("wait for the ids", || parent.wait("be nobody no longer"))?;
+    if waits_for_its_place(plan) {
+        let why = "be nobody no longer, and have the network devices that shall be here";
+        step_giving("wait for the ids", || parent.wait(why))?;
     }
     take_on_first_ids(plan)
+}
+
+/// Whether the parent has something to do about it before it can do anything itself.
+pub(crate) fn waits_for_its_place(plan: &Plan) -> bool {
+    plan.namespaces.makes(Kind::User) || !plan.network_devices.is_empty()
 }
 
 /// In a user namespace, becomes who its namespaces and new files belong to.
@@ -137,14 +143,17 @@ fn build_root(
     parent: &ToParent,
     wanted: &Wanted<'_>,
     cgroups: &Cgroups,
-    sources: Sources,
+    mut sources: Sources,
 ) -> Result<Option<Terminal>> {
     let plan = wanted.plan;
     let way = if wanted.options.no_pivot { Way::MoveAndChroot } else { Way::Pivot };
     // ANCHOR: root_in_order
     root::cut_mount_ties(plan)?;
     let new_root = root::stand_up(plan)?;
-    root::mount_all(&new_root, plan, sources, &cgroups.mounts_inside())?;
+    root::mount_up_to_cgroups(&new_root, plan, &mut sources)?;
+    enter_cgroups(parent, plan, cgroups)?;
+    root::mount_the_rest(&new_root, plan, &mut sources, &cgroups.mounts_inside())?;
+    drop(sources);
     root::make_devices(&new_root, plan)?;
     let terminal = console::open(&new_root, &plan.process, parent, true)?;
     if has_hooks_on_the_host(plan) {
@@ -204,6 +213,25 @@ fn told(wanted: &Wanted<'_>, status: Status) -> String {
     let plan = wanted.plan;
     let pid = primitives::getpid().as_raw();
     state::for_hooks(&wanted.id, status, pid, &plan.bundle, &plan.annotations)
+}
+
+/// Whether its cgroups are made while it mounts, which takes as long as to make them. Only those of v1,
+/// for in v2 it is born; and only where it keeps what it needs to enter them: the rights of the host, and
+/// the host's files.
+pub(crate) fn waits_for_cgroups(plan: &Plan, cgroups: &Cgroups) -> bool {
+    let keeps_rights = plan.namespaces.inherits(Kind::User);
+    let keeps_files = !join::joins(plan, Kind::Mount);
+    cgroups.has_some_to_enter() && keeps_rights && keeps_files && !join::needs_one_ahead(plan)
+}
+
+/// Nothing to do where it was in its cgroups from the beginning.
+fn enter_cgroups(parent: &ToParent, plan: &Plan, cgroups: &Cgroups) -> Result<()> {
+    if !waits_for_cgroups(plan, cgroups) {
+        return Ok(());
+    }
+    step_giving("wait for its cgroups", || parent.wait("find them made, with their limits"))?;
+    cgroups.enter()?;
+    unshare_cgroup(plan)
 }
 
 /// Whether a cgroup namespace must be left to the process itself: one made at its birth would begin

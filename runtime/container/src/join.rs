@@ -34,7 +34,7 @@ pub(crate) fn new_ones(plan: &Plan) -> Namespaces {
     made.map(kernel_name).fold(Namespaces::empty(), |all, one| all | one)
 }
 
-fn joins(plan: &Plan, kind: Kind) -> bool {
+pub(crate) fn joins(plan: &Plan, kind: Kind) -> bool {
     matches!(plan.namespaces.origin(kind), Origin::Joined(_))
 }
 
@@ -52,14 +52,39 @@ pub(crate) fn go_ahead(parent: &ToParent, luggage: Luggage<'_>) -> Result<u8> {
     let plan = luggage.wanted.plan;
     luggage.cgroups.enter()?;
     join(plan, &KINDS)?;
+    become_somebody(parent, plan)?;
     set_clocks(plan)?;
     step_giving("make the first process", || {
         let why = "have a process in all the namespaces, and go";
-        parent.succeed("init", new_ones(plan), why, |parent| init::live(parent, luggage))
+        let mut new = new_ones(plan);
+        if is_mapped_ahead(plan) {
+            new -= Namespaces::CLONE_NEWUSER;
+        }
+        parent.succeed("init", new, why, |parent| init::live(parent, luggage))
     })?;
     Ok(0)
 }
 // ANCHOR_END: ahead
+
+/// The meeting point of who is in a new user namespace that has no maps yet.
+pub(crate) const NOBODY: &str = "nobody";
+
+/// Whether the one that goes ahead is in the new user namespace itself: who has no rights on the host can
+/// make clocks only in there.
+pub(crate) fn is_mapped_ahead(plan: &Plan) -> bool {
+    plan.namespaces.makes(Kind::User) && plan.namespaces.makes(Kind::Time)
+}
+
+fn become_somebody(parent: &ToParent, plan: &Plan) -> Result<()> {
+    if !is_mapped_ahead(plan) {
+        return Ok(());
+    }
+    step_giving("make the user namespace first", || {
+        unshare(Namespaces::CLONE_NEWUSER, "have the right to make clocks in it")?;
+        parent.arrive(NOBODY, "have the ids mapped")?;
+        parent.wait("not go on as nobody")
+    })
+}
 
 /// Joins all namespaces of these kinds that are named by a path; the user namespace is the first, for
 /// it gives the right to the others.
@@ -111,9 +136,12 @@ fn set_clocks(plan: &Plan) -> Result<()> {
 
 /// The first process finds its own cgroup and namespaces, as far as it was not born in them.
 pub(crate) fn own_place(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
+    let later = init::waits_for_cgroups(plan, cgroups);
     if !needs_one_ahead(plan) {
-        cgroups.enter()?;
+        if !later {
+            cgroups.enter()?;
+        }
         join(plan, &[Kind::Network, Kind::Ipc, Kind::Uts, Kind::Mount, Kind::Cgroup])?;
     }
-    init::unshare_cgroup(plan)
+    if later { Ok(()) } else { init::unshare_cgroup(plan) }
 }

@@ -8,15 +8,20 @@
 //! One thread, no images, no network but what the kernel has.
 
 pub mod cgroup;
+mod checkpoint;
 mod console;
 mod create;
+mod criu;
 mod delete;
 mod exec;
 pub mod hooks;
 mod init;
 mod join;
 mod kill;
+mod network_devices;
 pub mod process;
+mod resctrl;
+mod restore;
 pub mod root;
 mod start;
 pub mod state;
@@ -25,10 +30,13 @@ mod sysctl;
 pub mod terminal;
 mod wanted;
 
+pub use checkpoint::{Checkpoint, checkpoint};
 pub use create::{Created, create, run};
+pub use criu::{CgroupMode, Manner};
 pub use delete::delete;
 pub use exec::{Exec, exec};
 pub use kill::{kill, kill_all};
+pub use restore::{Restore, restore};
 pub use start::start;
 pub use state::{State, Status};
 pub use store::{Container, Id, Store};

@@ -52,7 +52,12 @@ impl Container {
         if !init.lives() {
             return Status::Stopped;
         }
-        match has_become_another(init.pid()) {
+        // What was restored begins in the middle of its program.
+        let begun = match self.remembered.restored {
+            true => Some(self.folder.is_ready()),
+            false => has_become_another(init.pid()),
+        };
+        match begun {
             Some(true) if self.remembered.cgroups.is_frozen() => Status::Paused,
             Some(true) => Status::Running,
             Some(false) if self.folder.is_ready() => Status::Created,

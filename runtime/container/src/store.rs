@@ -103,8 +103,14 @@ pub struct Remembered {
     pub owner: u32,
     /// Its first process; none before there is one.
     pub init: Option<Known>,
+    /// Whether criu has made its processes, which then have run no execve.
+    #[serde(default)]
+    pub restored: bool,
     /// Its cgroups.
     pub cgroups: Cgroups,
+    /// Its share of the processor's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<crate::resctrl::Group>,
     /// Whether starting or deleting it takes more than can be read here, and so the configuration:
     /// hooks to run, or somebody to be asked about system calls.
     pub more_to_come: bool,

@@ -202,6 +202,19 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// What a mode says, with the numbers that go with a device.
+    pub(crate) fn of(mode: u32, numbers: (u32, u32)) -> FileKind {
+        match FileType::from_raw_mode(mode) {
+            FileType::Directory => FileKind::Directory,
+            FileType::Symlink => FileKind::Link,
+            FileType::CharacterDevice => FileKind::Character(numbers.0, numbers.1),
+            FileType::BlockDevice => FileKind::Block(numbers.0, numbers.1),
+            FileType::Fifo => FileKind::Fifo,
+            FileType::Socket => FileKind::Socket,
+            FileType::RegularFile | FileType::Unknown => FileKind::Regular,
+        }
+    }
+
     fn numbers(self) -> Option<(u32, u32)> {
         match self {
             FileKind::Character(major, minor) | FileKind::Block(major, minor) => {
@@ -270,16 +283,7 @@ pub struct Seen {
 pub fn look_at(file: BorrowedFd<'_>) -> std::io::Result<Seen> {
     let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::UID | StatxFlags::GID;
     let seen = rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted)?;
-    let numbers = (seen.stx_rdev_major, seen.stx_rdev_minor);
-    let kind = match FileType::from_raw_mode(seen.stx_mode.into()) {
-        FileType::Directory => FileKind::Directory,
-        FileType::Symlink => FileKind::Link,
-        FileType::CharacterDevice => FileKind::Character(numbers.0, numbers.1),
-        FileType::BlockDevice => FileKind::Block(numbers.0, numbers.1),
-        FileType::Fifo => FileKind::Fifo,
-        FileType::Socket => FileKind::Socket,
-        FileType::RegularFile | FileType::Unknown => FileKind::Regular,
-    };
+    let kind = FileKind::of(seen.stx_mode.into(), (seen.stx_rdev_major, seen.stx_rdev_minor));
     let is_mount = seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
     let owner = (seen.stx_uid, seen.stx_gid);
     Ok(Seen { kind, mode: u32::from(seen.stx_mode) & 0o7777, owner, is_mount })

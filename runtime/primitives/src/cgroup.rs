@@ -31,8 +31,12 @@ impl CgroupFile {
         let own = own.strip_prefix("/").unwrap_or(own).to_path_buf();
         let file = file.strip_prefix("/").unwrap_or(file).to_path_buf();
         let mut whole = mount.to_path_buf();
-        whole.extend(own.components());
-        whole.extend(file.components());
+        for part in [&own, &file] {
+            // Nothing would be a slash at the end.
+            if !part.as_os_str().is_empty() {
+                whole.push(part);
+            }
+        }
         CgroupFile { mount: mount.to_path_buf(), own, file, whole }
     }
 

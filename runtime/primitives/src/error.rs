@@ -94,28 +94,34 @@ pub struct Refusal {
     pub step: Option<&'static str>,
     /// The request's name in the man page.
     pub call: &'static str,
-    /// The request, as in a trace, but for texts that are longer than a line.
-    pub request: String,
+    /// The request itself. It is put into words only for who wants to read them: that a file is not
+    /// there is often no mistake, but the answer to a question.
+    request: Call,
+    /// What its words do not say: which file a descriptor stands for.
+    pub more: String,
     /// What the kernel said, or the window in its place.
     pub errno: Errno,
     /// Whether the window refused, so that the kernel was never asked.
     pub here: bool,
-    /// What the errno means for this request.
-    pub hint: Option<&'static str>,
+    /// What the kernel said besides, in its own words, where a request has a way to hear them.
+    pub said: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(
         role: Option<String>,
         step: Option<&'static str>,
-        call: &Call,
+        request: Call,
         errno: Errno,
         here: bool,
     ) -> Refusal {
-        let hint = cards::hint(call.primitive, &errno_name(errno));
-        let args: Vec<Arg> = call.args.iter().cloned().map(Arg::brief).collect();
-        let request = Request { call: call.name, args: &args }.to_string();
-        Refusal { role, step, call: call.name, request, errno, here, hint }
+        let (call, more) = (request.name, String::new());
+        Refusal { role, step, call, request, more, errno, here, said: None }
+    }
+
+    /// What the errno means for this request.
+    fn hint(&self) -> Option<&'static str> {
+        cards::hint(self.request.primitive, &errno_name(self.errno))
     }
 }
 
@@ -128,11 +134,18 @@ impl std::fmt::Display for Refusal {
             Some(step) => write!(f, "could not {step}: ")?,
             None => write!(f, "could not make a request: ")?,
         }
-        write!(f, "{}: {:?}", self.request, self.errno)?;
-        match (self.here, self.hint) {
+        // As in a trace, but for texts that are longer than a line.
+        let args: Vec<Arg> = self.request.args.iter().cloned().map(Arg::brief).collect();
+        let request = Request { call: self.call, args: &args };
+        write!(f, "{request}{}: {:?}", self.more, self.errno)?;
+        match (self.here, self.hint()) {
             (true, _) => f.write_str(" (refused by the window, the kernel was not asked)"),
             (false, Some(hint)) => write!(f, " ({hint})"),
             (false, None) => write!(f, " ({})", self.errno.desc()),
+        }?;
+        match &self.said {
+            Some(said) => write!(f, "; the kernel says: {said}"),
+            None => Ok(()),
         }
     }
 }

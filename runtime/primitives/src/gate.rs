@@ -86,7 +86,7 @@ pub(crate) fn perform_for<T: Shown>(
     if WATCHED.load(Ordering::Relaxed) {
         return watched(call(), why, caller, effect, Manner::Asked);
     }
-    effect().map_err(|errno| refusal(&call(), errno, false))
+    effect().map_err(|errno| refusal(call(), errno, false))
 }
 
 /// Makes a request that cleans up. It is written down as any other, but it cannot be refused: what
@@ -103,7 +103,7 @@ pub fn rescue<T: Shown>(
     if WATCHED.load(Ordering::Relaxed) {
         return watched(call(), why, Location::caller(), effect, Manner::Rescue);
     }
-    effect().map_err(|errno| refusal(&call(), errno, false))
+    effect().map_err(|errno| refusal(call(), errno, false))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -112,6 +112,7 @@ enum Manner {
     Rescue,
 }
 
+/// There is one of it for each primitive, so it holds little.
 #[cold]
 #[inline(never)]
 fn watched<T: Shown>(
@@ -121,7 +122,20 @@ fn watched<T: Shown>(
     effect: impl FnOnce() -> std::result::Result<T, Errno>,
     manner: Manner,
 ) -> Result<T> {
-    let mut record = window::pending(&call, why, caller);
+    let (record, start) = allowed(&call, why, caller, manner)?;
+    let result = effect();
+    done(record, start, result.as_ref().map(Shown::shown).map_err(|errno| *errno), manner);
+    result.map_err(|errno| refusal(call, errno, false))
+}
+
+/// The record of a request that may be made, and when it begins.
+fn allowed(
+    call: &Call,
+    why: &'static str,
+    caller: &'static Location<'static>,
+    manner: Manner,
+) -> Result<(Record, Instant)> {
+    let mut record = window::pending(call, why, caller);
     record.cleans_up = manner == Manner::Rescue;
     let verdict = match manner {
         Manner::Asked => window::decide(&record)?,
@@ -130,20 +144,26 @@ fn watched<T: Shown>(
     if let Verdict::Refuse(errno) = verdict {
         record.outcome = Outcome::Refused(errno_name(errno).into());
         window::report(record);
-        return Err(refusal(&call, errno, true));
+        return Err(refusal(call.clone(), errno, true));
     }
-    let start = Instant::now();
-    let result = effect();
+    Ok((record, Instant::now()))
+}
+
+fn done(
+    mut record: Record,
+    start: Instant,
+    result: std::result::Result<Arg, Errno>,
+    manner: Manner,
+) {
     record.micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    record.outcome = match &result {
-        Ok(value) => Outcome::Result(value.shown()),
-        Err(errno) => Outcome::Errno(errno_name(*errno).into()),
+    record.outcome = match result {
+        Ok(value) => Outcome::Result(value),
+        Err(errno) => Outcome::Errno(errno_name(errno).into()),
     };
     match manner {
         Manner::Asked => window::report(record),
         Manner::Rescue => window::mention(record),
     }
-    result.map_err(|errno| refusal(&call, errno, false))
 }
 
 /// A request that was asked about, and is made later: when it cannot be asked about any more.
@@ -172,7 +192,7 @@ pub(crate) fn ask_first(
     if let Verdict::Refuse(errno) = window::decide(&record)? {
         record.outcome = Outcome::Refused(errno_name(errno).into());
         window::report(record);
-        return Err(refusal(&call, errno, true));
+        return Err(refusal(call, errno, true));
     }
     Ok(Asked { call, step: last_step(), record: Some(record) })
 }
@@ -196,7 +216,8 @@ impl Asked {
     }
 
     pub(crate) fn failed(self, errno: Errno) -> Error {
-        let refusal = Refusal::new(window::role(), self.step, &self.call, errno, false);
+        let call = self.call.clone();
+        let refusal = Refusal::new(window::role(), self.step, call, errno, false);
         let error = Error::Request(Box::new(refusal));
         self.came_to(Outcome::Errno(errno_name(errno).into()));
         error
@@ -210,7 +231,7 @@ impl Asked {
     }
 }
 
-pub(crate) fn refusal(call: &Call, errno: Errno, here: bool) -> Error {
+pub(crate) fn refusal(call: Call, errno: Errno, here: bool) -> Error {
     Error::Request(Box::new(Refusal::new(window::role(), last_step(), call, errno, here)))
 }
 

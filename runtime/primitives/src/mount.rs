@@ -256,6 +256,26 @@ pub fn move_mount_onto(
     })
 }
 
+/// Attaches a mount at a name in an open directory that nobody else can change.
+///
+/// - man: move_mount(2)
+/// - since: Linux 5.2
+/// - ENOENT: there is nothing of this name
+/// - EINVAL: the mount belongs to another mount namespace
+#[track_caller]
+pub fn move_mount_into(
+    mount: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    name: &Path,
+    why: &'static str,
+) -> Result<()> {
+    let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    let call = call!("move_mount" as "move_mount_into", mount, "", directory, name, flags(&empty));
+    perform(call, why, || {
+        rustix::mount::move_mount(mount, c"", directory, name, empty).map_err(from_rustix)
+    })
+}
+
 /// Changes the attributes of a mount, and with `recursive` of all below, in one call: what the
 /// classic API needs a remount of each mount for.
 ///

@@ -48,6 +48,7 @@ fn run_with<Cli: Parser>(
     failed: impl FnOnce(&Cli, &Error) -> u8,
 ) -> ExitCode {
     crate::process::die_of_closed_pipes();
+    crate::process::keep_memory();
     let words: Vec<OsString> = std::env::args_os().collect();
     let (cli, mut args) = match parse(&words, window) {
         Ok(parsed) => parsed,

@@ -18,7 +18,7 @@ use rustix::mount::MountAttrFlags;
 use crate::args::Word;
 use crate::call;
 use crate::copying::pour;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::errno_of;
 use crate::gate::{ask_first, perform, step_giving};
 use crate::mount::Recursive;
@@ -70,7 +70,7 @@ fn run_sealed() -> Result<Infallible> {
     let why = "have a mount of this program alone";
     let tree = match open_tree_copy(Path::new(EXE), Recursive::No, why) {
         // Whoever may make no mounts gives a copy away.
-        Err(error) if error.errno() == Some(Errno::EPERM) => {
+        Err(Error::Request(refusal)) if !refusal.here && refusal.errno == Errno::EPERM => {
             let copy = copy_sealed("give the containers a copy that nobody can write to")?;
             return execveat(copy.as_fd(), "run from the copy");
         }

@@ -3,6 +3,8 @@
 
 #[path = "tour/doors.rs"]
 mod doors;
+#[path = "tour/wires.rs"]
+mod wires;
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -52,6 +54,8 @@ enum Subject {
     Doors,
     /// Landlock
     Landlock,
+    /// Network devices, addresses and routes
+    Wires,
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,9 @@ fn tour(subject: Subject) -> Result<Status> {
         Subject::Cgroup => cgroup(),
         Subject::Doors => doors::doors(),
         Subject::Landlock => doors::landlock(),
+        Subject::Wires => {
+            inside(Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNET, wires::wires)
+        }
     }
 }
 

@@ -13,10 +13,14 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
+mod ch12;
 mod ch13;
+mod ch14;
 mod runtime;
 mod tour;
 
+use crate::bundles::Bundle;
 use crate::places::{Place, has_unified_cgroups, missing};
 use crate::running::{Run, Target};
 
@@ -28,6 +32,8 @@ pub struct Case {
     /// The program.
     pub program: &'static str,
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
+    /// no other run has, for a cgroup, `{cgroup}` one that is there already; for bundles and containers
+    /// of chapter 12 see [`Bundle::for_args`].
     /// no other run has, for a cgroup, `{cgroup}` one that is there already, `{box}` the directory of a
     /// box of chapter 13, to be come to.
     pub args: &'static [&'static str],
@@ -110,6 +116,18 @@ impl Case {
         missing(self.args, place)
     }
 
+    /// Whether all that is done is done by processes that it makes, and that end with it: else who
+    /// watches it under strace does not see all, or waits for ever.
+    pub fn can_be_watched(&self) -> bool {
+        let parts_lives = self.args.contains(&"create") || self.args.contains(&"start");
+        self.program != "chapter12" || !parts_lives || self.exit.0 != 0
+    }
+
+    /// Whether a process of it hides, so that only root can read what stands in its memory.
+    pub fn hides(&self) -> bool {
+        matches!(self.program, "chapter12" | "chapter13")
+    }
+
     /// The exit code that is right in this place.
     pub fn exit_code(&self, place: Place) -> i32 {
         match place {
@@ -133,6 +151,9 @@ impl Case {
         if let Some(file) = self.makes {
             run = run.makes(file);
         }
+        if let Some(bundle) = Bundle::for_args(self.args, place) {
+            run = run.with_a_bundle(bundle, self.args.contains(&"create"));
+        }
         let (id, held) = (run.id(), run.held_name());
         let directory = format!("/tmp/{id}-box");
         let needs_box = self.args.contains(&"{box}");
@@ -141,6 +162,7 @@ impl Case {
             let arg = arg.replace("{target}", &pid).replace("{box}", &directory);
             arg.replace("{id}", &id).replace("{cgroup}", &held)
         });
+        let args: Vec<String> = args.map(|arg| run.fill(&arg)).collect();
         (run.args(args), target)
     }
 }
@@ -159,7 +181,10 @@ pub fn cases() -> impl Iterator<Item = Case> {
         ch08::CASES,
         ch09::CASES,
         ch10::CASES,
+        ch11::CASES,
+        ch12::CASES,
         ch13::CASES,
+        ch14::CASES,
         runtime::CASES,
     ];
     lists.into_iter().flatten().copied()

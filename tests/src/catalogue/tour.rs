@@ -16,4 +16,5 @@ pub(super) const CASES: &[Case] = &[
     case("tour-cgroup", "tour", &["cgroup"]).exits_as_user(125),
     case("tour-doors", "tour", &["doors"]),
     case("tour-landlock", "tour", &["landlock"]),
+    case("tour-wires", "tour", &["wires"]),
 ];

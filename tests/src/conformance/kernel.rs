@@ -37,6 +37,16 @@ pub fn util_linux() -> Option<&'static str> {
     (!has_program("ionice")).then_some("ionice (Debian: util-linux)")
 }
 
+/// What makes network devices, and describes them.
+pub fn iproute2() -> Option<&'static str> {
+    (!has_program("ip")).then_some("ip (Debian: iproute2)")
+}
+
+/// What maps the ids of others.
+pub fn uidmap() -> Option<&'static str> {
+    (!has_program("newuidmap")).then_some("newuidmap (Debian: uidmap)")
+}
+
 fn lacks_file(path: &str, what: &'static str) -> Option<&'static str> {
     (!Path::new(path).exists()).then_some(what)
 }

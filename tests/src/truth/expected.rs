@@ -3,6 +3,7 @@
 use primitives::Capabilities;
 use trace::{Arg, Outcome, Record};
 
+use super::netlink;
 use super::same::{has, same};
 use super::watched::WATCHED;
 use crate::strace::Syscall;
@@ -178,12 +179,22 @@ pub(super) fn expected(record: &Record) -> Vec<Expected<'_>> {
             outcome: Some(&record.outcome),
             searched: false,
         }],
+        name if name.starts_with("RTM_") => exchanged(record),
         name => {
             let names = WATCHED.iter().position(|known| *known == name);
             let names = names.map_or(&[][..], |index| &WATCHED[index..=index]);
             one(names, &[0, 1, 2, 3, 4, 5])
         }
     }
+}
+
+/// A message through a socket and the answer to it, after the questions which number a device has.
+fn exchanged(record: &Record) -> Vec<Expected<'_>> {
+    let part = |(name, claimed)| {
+        let names: &[&str] = if name == "sendto" { &["sendto"] } else { &["recvfrom"] };
+        Expected { names, args: vec![(1, claimed)], outcome: None, searched: true }
+    };
+    netlink::exchange(record).into_iter().map(part).collect()
 }
 
 /// Opening a file and writing a value into it is one request to a person and two to the kernel.
@@ -268,17 +279,23 @@ fn locked(record: &Record) -> Vec<Expected<'_>> {
     }
 }
 
-/// A socket by its name: in an open directory, which the kernel is told by way of `/proc`, or by a path.
+/// A socket by its address, or its name: in an open directory, which the kernel is told by way of `/proc`, or by a path.
 fn spoken_to(record: &Record) -> Expected<'_> {
     let names: &[&str] = if record.call == "bind" { &["bind"] } else { &["connect"] };
     let path = match record.args.as_slice() {
         [Arg::Fd(directory), Arg::Path(name)] => {
             Arg::Path(format!("/proc/self/fd/{directory}/{name}"))
         }
+        [address @ Arg::Fields(_)] => address.clone(),
         [path, ..] => path.clone(),
         [] => Arg::Word("a path".into()),
     };
-    let mut args = vec![(1, field("sun_path", path))];
+    let address = match path {
+        // Of TCP, with a port.
+        Arg::Fields(_) => path,
+        path => field("sun_path", path),
+    };
+    let mut args = vec![(1, address)];
     let outcome = match &record.outcome {
         // What comes of it is the socket.
         Outcome::Result(fd @ Arg::Fd(_)) => {

@@ -11,6 +11,7 @@
 //! program does once it was refused or killed is not looked at.
 
 mod expected;
+mod netlink;
 mod rich;
 mod rows;
 mod same;
@@ -170,6 +171,8 @@ fn must_be_recorded(call: &Syscall) -> bool {
             "SECCOMP_IOCTL_NOTIF_SEND" => !argument(2).contains("FLAG_CONTINUE"),
             _ => false,
         },
+        // Of messages those that change something about the network.
+        "sendto" | "sendmsg" => netlink::changes(argument(1)),
         // Locks keep others away; descriptors have flags besides.
         "fcntl" => argument(1).starts_with("F_SETLK") || argument(1).starts_with("F_OFD_SETLK"),
         // The watcher opens pidfds to look, not to act; a chapter's own has a record and is consumed.

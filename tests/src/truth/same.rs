@@ -3,6 +3,8 @@
 use primitives::LandlockAccess;
 use trace::Arg;
 
+use super::netlink;
+
 /// Whether a structure in strace's form has this field with this value.
 pub(super) fn has(structure: &str, field: &str, value: &str) -> bool {
     // What the kernel has written into the structure follows after an arrow.
@@ -41,6 +43,7 @@ pub(super) fn same(claimed: &Arg, seen: &str) -> bool {
             seen.split('|').any(|flag| flag == "O_WRONLY")
         }
         Arg::Word(word) => same_flags(seen, word),
+        Arg::Fields(fields) if netlink::is_message(fields) => netlink::same(fields, seen),
         Arg::Fields(fields) => fields.iter().all(|(name, value)| match value {
             Arg::Word(word) => has(seen, name, word),
             Arg::Fd(number) => has(seen, name, &number.to_string()),

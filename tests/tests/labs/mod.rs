@@ -7,7 +7,10 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
+mod ch12;
 mod ch13;
+mod ch14;
 
 use libtest_mimic::Trial;
 use tests::places::Place;
@@ -22,7 +25,10 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
         ch08::trials,
         ch09::trials,
         ch10::trials,
+        ch11::trials,
+        ch12::trials,
         ch13::trials,
+        ch14::trials,
     ];
     chapters.into_iter().flat_map(|trials| trials(place)).collect()
 }

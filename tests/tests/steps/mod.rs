@@ -10,7 +10,10 @@ mod ch07;
 mod ch08;
 mod ch09;
 mod ch10;
+mod ch11;
+mod ch12;
 mod ch13;
+mod ch14;
 
 use crate::checks::Step;
 
@@ -27,7 +30,10 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
         ch08::STEPS,
         ch09::STEPS,
         ch10::STEPS,
+        ch11::STEPS,
+        ch12::STEPS,
         ch13::STEPS,
+        ch14::STEPS,
     ];
     lists.into_iter().flatten().copied()
 }

@@ -5,6 +5,7 @@
 
 mod container;
 mod gate;
+mod image;
 mod programs;
 mod runtime;
 mod timer;
@@ -43,6 +44,8 @@ enum What {
     },
     /// Our runtime beside others' and the least that a container can cost: milliseconds, memory. As root
     Runtime(runtime::Wanted),
+    /// A pull of a real image, beside other pullers and tar: seconds, memory. As root
+    Image(image::Wanted),
     /// Run commands that come on standard input, and print what they cost (used by `runtime`)
     #[command(hide = true)]
     Timer,
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         What::Programs { rounds } => programs::compare(rounds),
         What::Container { rounds } => container::compare(rounds),
         What::Runtime(wanted) => runtime::compare(&wanted),
+        What::Image(wanted) => image::compare(&wanted),
         What::Timer => timer::serve(),
         What::Loop { way } => gate::run(way),
     };

@@ -11,7 +11,7 @@ use crate::run::{Folder, succeeds};
 use crate::verdict::Verdict;
 use crate::{
     chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter8, chapter9,
-    chapter10, chapter13,
+    chapter10, chapter11, chapter12, chapter13, chapter14,
 };
 
 /// What a check works with: the program that is judged, and what is needed to judge it.
@@ -37,7 +37,10 @@ pub(crate) fn check_of(number: Number) -> Option<Check> {
         8 => chapter8::CHECKS,
         9 => chapter9::CHECKS,
         10 => chapter10::CHECKS,
+        11 => chapter11::CHECKS,
+        12 => chapter12::CHECKS,
         13 => chapter13::CHECKS,
+        14 => chapter14::CHECKS,
         _ => return None,
     };
     checks.get(usize::from(number.place).checked_sub(1)?).copied()

@@ -23,7 +23,7 @@ pub(crate) fn make(exercise: &Exercise, folder: &Path) -> Result<()> {
     let source = folder.join("src");
     fs::create_dir_all(&source)?;
     fs::write(source.join("main.rs"), text)?;
-    fs::write(folder.join("Cargo.toml"), manifest(exercise, folder, &lock)?)?;
+    fs::write(folder.join("Cargo.toml"), manifest(exercise, &reference, folder, &lock)?)?;
     fs::write(folder.join("Cargo.lock"), lock)?;
     share_artefacts(folder)
 }
@@ -37,8 +37,26 @@ fn share_artefacts(folder: &Path) -> Result<()> {
     Ok(fs::write(parent.join(".cargo/config.toml"), config)?)
 }
 
-fn manifest(exercise: &Exercise, folder: &Path, lock: &str) -> Result<String> {
+/// Libraries that exercises use besides, each with what is to be said of it.
+const LIBRARIES: [(&str, &str); 3] =
+    [("serde_json", ""), ("sha2", ""), ("tar", ", default-features = false")];
+
+/// What the solution uses, the starter may use too.
+fn libraries(reference: &str, lock: &str) -> Result<String> {
+    let mut lines = String::new();
+    for (name, more) in LIBRARIES {
+        if reference.contains(&format!("{name}::")) {
+            let version = locked_version(lock, name);
+            let version = version.with_context(|| format!("no {name} in Cargo.lock"))?;
+            lines.push_str(&format!("{name} = {{ version = \"={version}\"{more} }}\n"));
+        }
+    }
+    Ok(lines)
+}
+
+fn manifest(exercise: &Exercise, reference: &str, folder: &Path, lock: &str) -> Result<String> {
     let name = exercise.name();
+    let libraries = libraries(reference, lock)?;
     let up = up_to_root(folder)?;
     let clap = locked_version(lock, "clap").context("no clap in Cargo.lock")?;
     Ok(format!(
@@ -50,7 +68,8 @@ fn manifest(exercise: &Exercise, folder: &Path, lock: &str) -> Result<String> {
          publish = false\n\n\
          [dependencies]\n\
          clap = {{ version = \"={clap}\", features = [\"derive\", \"wrap_help\"] }}\n\
-         primitives = {{ path = \"{up}runtime/primitives\" }}\n\n\
+         primitives = {{ path = \"{up}runtime/primitives\" }}\n\
+         {libraries}\n\
          [workspace]\n\n\
          [profile.dev]\n\
          debug = \"line-tables-only\"\n",

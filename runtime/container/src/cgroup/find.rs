@@ -122,7 +122,8 @@ impl Machine {
     fn cgroups(&self, place: &Place, id: &str) -> Cgroups {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut unified = None;
-        for mount in self.mounts.lines().filter_map(Mounted::parse) {
+        let lines = self.mounts.lines().filter(|line| line.contains(" - cgroup"));
+        for mount in lines.filter_map(Mounted::parse) {
             match mount.kind {
                 "cgroup2" if unified.is_none() => unified = Some(mount),
                 "cgroup" => {

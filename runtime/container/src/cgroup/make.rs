@@ -10,32 +10,44 @@ use primitives::{
 use super::{Cgroups, Hierarchy, read};
 
 impl Cgroups {
-    /// Makes the directories, each with what it needs before a process can be in it.
+    /// Makes the directory that the container's first process can be born in: that of v2.
     ///
     /// # Errors
     /// What was made until then stays: [`Cgroups::remove`] removes it.
-    pub fn make(&self) -> Result<()> {
-        if self.is_empty() {
-            return Ok(());
-        }
-        step("make the cgroups", || {
-            let nothing: &Prepare = &|_, _, _| Ok(());
-            for hierarchy in &self.hierarchies {
-                let prepare = if hierarchy.has("cpuset") { &give_processors } else { nothing };
-                make_one(hierarchy, prepare)?;
-            }
-            match &self.unified {
-                Some(unified) if self.is_v2() => make_v2(unified),
-                Some(unified) => make_one(unified, nothing),
-                None => Ok(()),
-            }
+    pub fn make_birth_place(&self) -> Result<()> {
+        let Some(unified) = &self.unified else { return Ok(()) };
+        step("make the cgroup it is born in", || match self.is_v2() {
+            true => make_v2(unified),
+            false => make_one(unified, NOTHING),
         })
     }
 
-    /// The cgroup that the container's first process can be born in, with `CLONE_INTO_CGROUP`.
+    /// Makes the directories of v1, which a process enters by itself, each with what it needs before
+    /// a process can be in it.
     ///
-    /// That is v2's, also on a hybrid machine: moving there later would wait for every processor to
-    /// have been elsewhere once (an RCU grace period), 10 ms and more.
+    /// # Errors
+    /// What was made until then stays: [`Cgroups::remove`] removes it.
+    pub fn make_those_to_enter(&self) -> Result<()> {
+        if !self.has_some_to_enter() {
+            return Ok(());
+        }
+        step("make the cgroups", || {
+            self.hierarchies.iter().try_for_each(|hierarchy| match hierarchy.has("cpuset") {
+                true => make_one(hierarchy, &give_processors),
+                false => make_one(hierarchy, NOTHING),
+            })
+        })
+    }
+
+    /// Whether there are any that nobody can be born in.
+    pub(crate) fn has_some_to_enter(&self) -> bool {
+        !self.hierarchies.is_empty()
+    }
+
+    /// Opens the directory for `CLONE_INTO_CGROUP`.
+    ///
+    /// It serves on a hybrid machine, too: moving there later would wait for every processor to have
+    /// been elsewhere once (an RCU grace period), 10 ms and more.
     ///
     /// # Errors
     /// When it is not there any more.
@@ -55,7 +67,7 @@ impl Cgroups {
     /// # Errors
     /// Those of the kernel.
     pub fn enter(&self) -> Result<()> {
-        if self.hierarchies.is_empty() {
+        if !self.has_some_to_enter() {
             return Ok(());
         }
         step("enter the cgroups", || {
@@ -71,6 +83,8 @@ impl Cgroups {
 /// What a directory needs before anybody can be in it, or in one below it; told of it, of the one above,
 /// and whether it is new.
 type Prepare = dyn Fn(&CgroupFile, &CgroupFile, bool) -> Result<()>;
+
+const NOTHING: &Prepare = &|_, _, _| Ok(());
 
 /// From the top down, as far as there is something to make.
 fn make_one(hierarchy: &Hierarchy, prepare: &Prepare) -> Result<()> {

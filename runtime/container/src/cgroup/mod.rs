@@ -22,6 +22,7 @@ mod remove;
 pub mod statistics;
 mod systemd;
 mod tree;
+mod written_down;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use hierarchy::Hierarchy;
 pub use inside::{Inside, InsideHierarchy};
 pub use statistics::Statistics;
+pub(crate) use written_down::cgroups_of;
 
 /// Who makes the cgroups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -107,7 +107,15 @@ fn own_streams(uid: u32) -> Result<()> {
 }
 
 fn stays(error: &Error) -> bool {
-    matches!(error.errno(), Some(Errno::EINVAL | Errno::EPERM | Errno::EROFS))
+    matches!(answer(error), Some(Errno::EINVAL | Errno::EPERM | Errno::EROFS))
+}
+
+/// The kernel's answer; what the window says in its place excuses nothing.
+fn answer(error: &Error) -> Option<Errno> {
+    match error {
+        Error::Request(refusal) if !refusal.here => Some(refusal.errno),
+        _ => None,
+    }
 }
 
 /// Groups before the user, who may not change them any more.
@@ -117,8 +125,8 @@ fn ids(process: &Process) -> Result<()> {
     let groups = setgroups(&user.groups, "leave the groups of whoever started the runtime");
     match groups {
         // In a user namespace of an ordinary user nobody may; then there is nothing to leave either.
-        Err(error) if user.groups.is_empty() && error.errno() == Some(Errno::EPERM) && denied() => {
-        }
+        Err(error)
+            if user.groups.is_empty() && answer(&error) == Some(Errno::EPERM) && denied() => {}
         other => other?,
     }
     setresgid(user.gid, "be in the container's group")?;

@@ -10,8 +10,7 @@ use std::path::Path;
 use bundle::{Flag, Kind, Mount};
 use primitives::{
     Errno, MountAttrFlags, MountChange, Recursive, Result, fsconfig_create, fsconfig_flag,
-    fsconfig_set, fsmount, fsopen, mkdirat, move_mount_onto, open_tree_copy, openat2_itself,
-    symlinkat,
+    fsconfig_set, fsmount, fsopen, mkdirat, move_mount_into, open_tree_copy, symlinkat,
 };
 
 use crate::cgroup::{Inside, InsideHierarchy};
@@ -108,12 +107,12 @@ fn fill(
     for hierarchy in hierarchies {
         let name = Path::new(&hierarchy.name);
         mkdirat(top.as_fd(), name, 0o755, "have a place for this hierarchy")?;
-        let at = openat2_itself(top.as_fd(), name, "have the directory that was just made")?;
         let tree = match has_own {
             true => one(mount, hierarchy)?,
             false => part_of_the_host(mount, &hierarchy.own)?,
         };
-        move_mount_onto(tree.as_fd(), at.as_fd(), "let programs see their cgroup")?;
+        // By its name, for who could put something else there: the directory is of this very moment.
+        move_mount_into(tree.as_fd(), top.as_fd(), name, "let programs see their cgroup")?;
     }
     for (name, target) in links {
         let why = "have each controller under its own name";

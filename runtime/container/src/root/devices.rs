@@ -44,8 +44,9 @@ fn dev_is_bound(plan: &Plan) -> bool {
 
 struct Maker<'a> {
     root: &'a Root,
-    /// Directories that something was made in already: it is `/dev` for nearly all.
-    open: Vec<(PathBuf, Place)>,
+    /// Directories that something was made in already: it is `/dev` for nearly all. And whether what is
+    /// made there gets the directory's group.
+    open: Vec<(PathBuf, Place, bool)>,
     /// Whether the host's devices are shown, because none can be made.
     by_mount: bool,
 }
@@ -53,14 +54,14 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn make(&mut self, device: &Device) -> Result<()> {
         let (directory, name) = self.directory(&device.path)?;
-        let place = &self.open[directory].1;
+        let (_, place, gives_its_group) = &self.open[directory];
         let kind = kind(device.node);
         if self.by_mount && device.node != Node::Fifo {
             return show(place, name, device, kind);
         }
         match mknodat(place.as_fd(), name, kind, device.mode, "have this door to a driver") {
             Ok(()) => {
-                if (device.uid, device.gid) != (0, 0) || gives_its_group(place, device)? {
+                if (device.uid, device.gid) != (0, 0) || *gives_its_group {
                     let why = "have it belong to whom the configuration says";
                     fchownat(place.as_fd(), name, device.uid, device.gid, why)?;
                 }
@@ -100,11 +101,12 @@ impl Maker<'_> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(refused(path, "is no place for a device"));
         };
-        let index = match self.open.iter().position(|(known, _)| known == parent) {
+        let index = match self.open.iter().position(|(known, ..)| known == parent) {
             Some(index) => index,
             None => {
                 let place = self.root.make_directory(parent)?;
-                self.open.push((parent.to_path_buf(), place));
+                let gives = gives_its_group(&place, parent)?;
+                self.open.push((parent.to_path_buf(), place, gives));
                 self.open.len() - 1
             }
         };
@@ -114,9 +116,9 @@ impl Maker<'_> {
 
 /// Whether what is made in a directory gets its group. That of a fresh `/dev` does not; that of an
 /// image may.
-fn gives_its_group(directory: &Place, device: &Device) -> Result<bool> {
+fn gives_its_group(directory: &Place, path: &Path) -> Result<bool> {
     const SET_GROUP_ID: u32 = 0o2000;
-    Ok(directory.look(&device.path)?.mode & SET_GROUP_ID != 0)
+    Ok(directory.look(path)?.mode & SET_GROUP_ID != 0)
 }
 
 /// Something is there already. The device itself is taken as it is; over an empty file, which a

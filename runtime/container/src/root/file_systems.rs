@@ -99,7 +99,7 @@ fn value(option: &str) -> &str {
 fn with_last_words(error: Error, fs: BorrowedFd<'_>) -> Error {
     match (error, last_words(fs)) {
         (Error::Request(mut refusal), words) if !refusal.here && !words.is_empty() => {
-            refusal.request = format!("{} (the kernel: {words})", refusal.request);
+            refusal.more = format!("{} (the kernel: {words})", refusal.more);
             Error::Request(refusal)
         }
         (error, _) => error,

@@ -1,7 +1,7 @@
 //! How does a container get a root of its own, and how does nobody get out through it?
 //!
 //! In the order of the calls: [`open_sources`] in the parent; in the child [`cut_mount_ties`],
-//! [`stand_up`], [`mount_all`], [`make_devices`], [`enter`], [`finish`].
+//! [`stand_up`], [`mount_up_to_cgroups`], [`mount_the_rest`], [`make_devices`], [`enter`], [`finish`].
 //!
 //! What is in the root was made by somebody else, who may be an enemy. So no path in it is ever put
 //! together from strings: it is looked up by the kernel with the root as its limit ([`Root::place`]),
@@ -27,7 +27,7 @@ use primitives::{Errno, Error, Result};
 pub use devices::make_devices;
 pub use enter::{Way, enter};
 pub use guarded::finish;
-pub use mounts::mount_all;
+pub use mounts::{mount_the_rest, mount_up_to_cgroups};
 pub use place::{Place, Root};
 pub use sources::{Sources, open_sources};
 pub use stand::{cut_mount_ties, stand_up};
@@ -50,7 +50,7 @@ pub fn check(plan: &Plan) -> Result<()> {
 fn about(path: &Path, error: Error) -> Error {
     match error {
         Error::Request(mut refusal) => {
-            refusal.request = format!("{} for {}", refusal.request, path.display());
+            refusal.more = format!("{} for {}", refusal.more, path.display());
             Error::Request(refusal)
         }
         other => other,

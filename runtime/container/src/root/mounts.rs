@@ -3,6 +3,7 @@
 //! Each mount is made first, attached nowhere, with all its attributes; then it is laid onto its place
 //! in one moment. Nobody sees a mount that is not read-only yet.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -20,22 +21,42 @@ use super::file_systems;
 use super::place::{Place, Root, refused};
 use super::sources::Sources;
 
-/// Mounts what the plan lists, in the order of the list.
+/// Mounts what the plan lists, in the order of the list, as far as it can be done without cgroups.
 ///
 /// # Errors
 /// Each names the destination.
-pub fn mount_all(root: &Root, plan: &Plan, mut sources: Sources, cgroups: &Inside) -> Result<()> {
-    if plan.mounts.is_empty() {
+pub fn mount_up_to_cgroups(root: &Root, plan: &Plan, sources: &mut Sources) -> Result<()> {
+    if first_of_cgroups(plan) == 0 {
         return Ok(());
     }
     step("mount what the configuration lists", || {
-        for (index, mount) in plan.mounts.iter().enumerate() {
-            let context = Context { root, plan, cgroups };
-            let tree = || sources.tree(index, mount, plan);
-            context.mount(mount, tree).map_err(|error| about(&mount.destination, error))?;
-        }
-        Ok(())
+        let context = Context { root, plan, cgroups: &Inside::Nothing };
+        context.mount_all(0..first_of_cgroups(plan), sources)
     })
+}
+
+/// Mounts what [`mount_up_to_cgroups`] has left.
+///
+/// # Errors
+/// Each names the destination.
+pub fn mount_the_rest(
+    root: &Root,
+    plan: &Plan,
+    sources: &mut Sources,
+    cgroups: &Inside,
+) -> Result<()> {
+    let rest = first_of_cgroups(plan)..plan.mounts.len();
+    if rest.is_empty() {
+        return Ok(());
+    }
+    step("mount its cgroups, and what is listed behind", || {
+        Context { root, plan, cgroups }.mount_all(rest, sources)
+    })
+}
+
+fn first_of_cgroups(plan: &Plan) -> usize {
+    let first = plan.mounts.iter().position(|mount| mount.what == What::Cgroup);
+    first.unwrap_or(plan.mounts.len())
 }
 
 /// What every mount needs to know.
@@ -46,6 +67,15 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    fn mount_all(&self, indices: Range<usize>, sources: &mut Sources) -> Result<()> {
+        for index in indices {
+            let mount = &self.plan.mounts[index];
+            let tree = || sources.tree(index, mount, self.plan);
+            self.mount(mount, tree).map_err(|error| about(&mount.destination, error))?;
+        }
+        Ok(())
+    }
+
     fn mount(&self, mount: &Mount, source: impl FnOnce() -> Result<OwnedFd>) -> Result<()> {
         if mount.set.contains(&Flag::Remount) {
             return file_systems::remount(self.root, mount);

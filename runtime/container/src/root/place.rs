@@ -104,10 +104,31 @@ impl Root {
     /// # Errors
     /// Something else is there, or there is no way to it that stays inside.
     pub fn make_directory(&self, path: &Path) -> Result<Place> {
-        match self.find(path)? {
-            Some(place) => Ok(place),
-            None => self.walk(path, FileKind::Directory).map_err(|error| about(path, error)),
+        if let Some(place) = self.find(path)? {
+            return Ok(place);
         }
+        if let Some(place) = self.make_last(path).map_err(|error| about(path, error))? {
+            return Ok(place);
+        }
+        self.walk(path, FileKind::Directory).map_err(|error| about(path, error))
+    }
+
+    /// A directory of which only the last name is missing, as most are. None where there is more to it.
+    fn make_last(&self, path: &Path) -> Result<Option<Place>> {
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let Some(above) = self.find(above)? else { return Ok(None) };
+        let (above, name) = (above.as_fd(), Path::new(name));
+        match mkdirat(above, name, 0o755, "have a directory to mount on") {
+            Ok(()) => {}
+            // A link that leads nowhere, or somebody was faster.
+            Err(error) if matches!(answer(&error), Some(Errno::EEXIST | Errno::ENOTDIR)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        let fd = openat2_itself(above, name, "have the directory that was just made")?;
+        let place = Place { fd, is_new: true };
+        Ok((place.look(path)?.kind == FileKind::Directory).then_some(place))
     }
 
     /// What is at this path and is no directory: an empty file where nothing is, with all directories
@@ -196,17 +217,20 @@ impl Root {
 }
 
 fn place_from(top: BorrowedFd<'_>, path: &Path) -> Result<Place> {
-    let why = "find it as a program in the root would, with no way out";
-    let fd = openat2_in_root(top, path, why).map_err(|error| about(path, error))?;
-    Ok(Place { fd, is_new: false })
+    look_up(top, path).map_err(|error| about(path, error))
 }
 
 fn find_from(top: BorrowedFd<'_>, path: &Path) -> Result<Option<Place>> {
-    match place_from(top, path) {
+    match look_up(top, path) {
         Ok(place) => Ok(Some(place)),
         Err(error) if matches!(answer(&error), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(about(path, error)),
     }
+}
+
+fn look_up(top: BorrowedFd<'_>, path: &Path) -> Result<Place> {
+    let why = "find it as a program in the root would, with no way out";
+    openat2_in_root(top, path, why).map(|fd| Place { fd, is_new: false })
 }
 
 /// Opens a name in a directory, and makes it first where nothing is there.

@@ -20,7 +20,8 @@ struct Made(Cgroups);
 impl Made {
     fn new(name: &str, wanted: Cgroup) -> Made {
         let made = Made::found(name, &wanted);
-        made.0.make().unwrap();
+        made.0.make_birth_place().unwrap();
+        made.0.make_those_to_enter().unwrap();
         made.0.limit(&wanted).unwrap();
         made
     }
@@ -340,7 +341,8 @@ fn what_cannot_be_had_is_named() {
     let refused = |resources: serde_json::Value| {
         let wanted = wanted(resources);
         let made = Made::found("porthole-refused", &wanted);
-        made.0.make().unwrap();
+        made.0.make_birth_place().unwrap();
+        made.0.make_those_to_enter().unwrap();
         let error = made.0.limit(&wanted).unwrap_err().to_string();
         (made.is_v1(), error)
     };

@@ -100,7 +100,8 @@ fn systemd_is_told_where_it_runs() {
         return;
     }
     let made = Made(found.unwrap());
-    made.0.make().unwrap();
+    made.0.make_birth_place().unwrap();
+    made.0.make_those_to_enter().unwrap();
     made.0.limit(&wanted).unwrap();
     let mut child = made.program("sleep 100");
     made.0.register(pid_of(&child), &wanted).unwrap();

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use bundle::{Kind, Plan};
 use container::cgroup::{Inside, InsideHierarchy};
 use container::root::{
-    Way, cut_mount_ties, enter, finish, make_devices, mount_all, open_sources, stand_up,
+    Way, cut_mount_ties, enter, finish, make_devices, mount_the_rest, mount_up_to_cgroups,
+    open_sources, stand_up,
 };
 use primitives::{
     Birth, Form, IdMap, Namespaces, Result, Status, ToParent, deny_setgroups, execve, own_ids,
@@ -55,13 +56,14 @@ fn plan(bundle: &Path) -> Plan {
 
 /// Runs the plan's program in the plan's root, and nothing else of the plan.
 fn run(plan: &Plan, inside: &Inside, way: Way) -> Result<Status> {
-    let sources = open_sources(plan)?;
+    let mut sources = open_sources(plan)?;
     let birth = Birth { namespaces: namespaces(plan), cgroup: None };
     let mut child = spawn("init", birth, "have a process to stand in the root", |parent| {
         become_root(parent, plan)?;
         cut_mount_ties(plan)?;
         let root = stand_up(plan)?;
-        mount_all(&root, plan, sources, inside)?;
+        mount_up_to_cgroups(&root, plan, &mut sources)?;
+        mount_the_rest(&root, plan, &mut sources, inside)?;
         make_devices(&root, plan)?;
         enter(&root, plan, way)?;
         finish(root, plan)?;

@@ -21,7 +21,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::getpid;
 use trace::{Event, Fate, Outcome, Record, StepNote, Words};
 
-pub use args::{Form, WindowArgs, may_be_watched};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use args::FLAGS;
+pub use args::{Form, WindowArgs};
 
 use crate::error::{Error, Result};
 use crate::gate::{self, Call};

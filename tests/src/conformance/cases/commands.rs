@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = &[
     case("commands/pause-and-resume", "runc: pause, resume", Fits::Root, pause),
     case("commands/pause-unknown", "runc: pause, resume", Fits::Root, pause_unknown),
     case("commands/events", "runc: events --stats", Fits::Root, events),
+    case("commands/events-oom", "runc: events tells of memory that ran out", Fits::Root, oom),
     case("commands/update-wrong", "runc: update", Fits::Root, update_wrong),
     case("commands/spec", "runc: spec", Fits::All, spec),
     case("commands/features", "features.md: MUST be JSON", Fits::All, features),
@@ -144,6 +145,31 @@ fn events(bench: &Bench) -> Result<()> {
     bench.holds("memory.usage.usage", data["memory"]["usage"]["usage"].as_u64() > Some(0), data);
     bench.equal("one line", done.stdout.lines().count(), 1);
     Ok(())
+}
+
+/// A container that runs out of memory, and goes on.
+fn oom(bench: &Bench) -> Result<()> {
+    let script = "while [ ! -e /go ]; do sleep 0.05; done; /bin/payload burn:64; sleep 600";
+    let mut config = bench.config();
+    config["process"]["args"] = json!(["/bin/busybox", "sh", "-c", script]);
+    config["linux"]["resources"]["memory"] = json!({"limit": 16 << 20, "swap": 16 << 20});
+    bench.write(&config)?;
+    bench.command(&["run", "--detach", bench.id()])?.good()?;
+    let (out, err) = (bench.path("events.out"), bench.path("events.err"));
+    let command = bench.ready(&["events", "--interval", "100ms", bench.id()]);
+    let mut events = crate::conformance::command::start(command, &out, &err)?;
+    let said = || fs::read_to_string(&out).unwrap_or_default();
+    let seen =
+        bench.until("it tells of the container", || Ok(said().contains("stats").then_some(())));
+    let seen = seen.and_then(|()| {
+        fs::write(bench.root().join("go"), "")?;
+        bench.until("it tells that memory ran out", || {
+            Ok(said().lines().any(|line| line.contains("\"oom\"")).then_some(()))
+        })
+    });
+    let _ = events.kill();
+    events.wait()?;
+    seen
 }
 
 fn update_wrong(bench: &Bench) -> Result<()> {

@@ -1,9 +1,12 @@
 //! config-linux.md, "User namespace mappings".
 
+use std::fs;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::conformance::{Bench, Case, Fits, case};
+use crate::conformance::report::Report;
+use crate::conformance::{Bench, Case, Fits, case, kernel};
 use crate::places::NOBODY;
 
 pub(super) const CASES: &[Case] = &[
@@ -17,6 +20,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     case("ids/devices", "config-linux.md, Devices: MUST be available", Fits::Root, devices),
     case("ids/unmapped-user", "config.md, User: in the container namespace", Fits::Root, unmapped),
+    case("ids/rootless-newuidmap", "config-linux.md, User namespace mappings", Fits::Root, helped)
+        .needing(kernel::uidmap),
     case("ids/rootless", "config-linux.md, User namespace mappings", Fits::User, rootless),
 ];
 
@@ -105,5 +110,37 @@ fn rootless(bench: &Bench) -> Result<()> {
     bench.equal("uid_map", seen, right);
     bench.equal("uid inside", report.status("Uid"), "0\t0\t0\t0");
     bench.equal("setgroups", report.word("setgroups"), "deny");
+    Ok(())
+}
+
+/// An ordinary user whom /etc/subuid gives more ids than his own. The file is this case's own, in a mount
+/// namespace that the runtime is started in.
+fn helped(bench: &Bench) -> Result<()> {
+    const BECOME: &str = "mount --bind $1 /etc/subuid && mount --bind $1 /etc/subgid && shift && \
+                          exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let maps = json!([
+        {"containerID": 0, "hostID": NOBODY, "size": 1},
+        {"containerID": 1, "hostID": 210_000, "size": 1000},
+    ]);
+    let mut config = mapped(bench, &maps)?;
+    if let Some(linux) = config["linux"].as_object_mut() {
+        linux.remove("resources");
+    }
+    let mounts = config["mounts"].as_array_mut().context("a list")?;
+    mounts.retain(|mount| mount["type"] != "cgroup");
+    bench.write(&config)?;
+    let file = bench.path("subids");
+    fs::write(&file, format!("{NOBODY}:210000:1000\nnobody:210000:1000\n"))?;
+    for place in [bench.path("state"), bench.bundle(), bench.root(), bench.path("user")] {
+        std::os::unix::fs::chown(place, Some(NOBODY), Some(NOBODY))?;
+    }
+    let file = file.to_string_lossy().into_owned();
+    let under = ["unshare", "--mount", "sh", "-c", BECOME, "sh", &file];
+    let mut command = bench.ready_under(&under, &["run", bench.id()]);
+    command.env("HOME", "/nonexistent");
+    let report = Report::read(&bench.finish(command)?.good()?.stdout)?;
+    let right = [["0", &NOBODY.to_string(), "1"], ["1", "210000", "1000"]];
+    bench.equal("uid_map", words(report.word("uid_map")), right.map(|line| line.to_vec()));
+    bench.equal("setgroups", report.word("setgroups"), "allow");
     Ok(())
 }

@@ -3,15 +3,19 @@
 mod annotations;
 mod capabilities;
 mod cgroups;
+mod checkpoint;
 mod commands;
 mod devices;
 mod exec;
 mod hooks;
 mod ids;
+mod lacking;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod network;
 mod paths;
+mod pidfd;
 mod process;
 mod propagation;
 mod resources;
@@ -36,17 +40,21 @@ pub fn all() -> Vec<Case> {
         scheduling::CASES,
         terminal::CASES,
         namespaces::CASES,
+        network::CASES,
         ids::CASES,
         devices::CASES,
         cgroups::CASES,
         resources::CASES,
         sysctl::CASES,
         seccomp::CASES,
+        lacking::CASES,
         paths::CASES,
         hooks::CASES,
         annotations::CASES,
         exec::CASES,
         commands::CASES,
+        pidfd::CASES,
+        checkpoint::CASES,
         words::CASES,
     ]
     .concat()

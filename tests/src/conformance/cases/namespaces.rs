@@ -41,6 +41,8 @@ pub(super) const CASES: &[Case] = &[
     case("namespaces/cgroup", "config-linux.md, Namespaces: cgroup", Fits::Root, cgroup),
     case("namespaces/time", "config-linux.md, Offset for Time Namespace", Fits::Root, time)
         .needing(kernel::time_namespaces),
+    case("namespaces/time-without-rights", "config-linux.md, Time Namespace", Fits::User, time)
+        .needing(kernel::time_namespaces),
     case("namespaces/hostname", "config.md, Hostname", Fits::All, hostname),
     case("namespaces/domainname", "config.md, Domainname", Fits::All, domainname),
     case("namespaces/hostname-of-the-host", "config.md, Hostname", Fits::Root, hosts_name),
