@@ -24,3 +24,5 @@ mod shaken;
 mod together;
 #[path = "store/tools.rs"]
 mod tools;
+#[path = "store/truth.rs"]
+mod truth;
