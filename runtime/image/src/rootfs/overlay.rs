@@ -232,3 +232,48 @@ fn takes_layers_one_by_one() -> bool {
     let mut numbers = release.split(['.', '-']).map(|number| number.parse().unwrap_or(0_u32));
     (numbers.next(), numbers.next()) >= (Some(6), Some(7))
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "what a test prepares is not what it looks at")]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{MOST_LAYERS, Marks, mount_by_links, short, unmount};
+
+    #[test]
+    fn short_names_are_different_ones() {
+        let mut names: Vec<String> = (0..MOST_LAYERS).map(short).collect();
+        assert!(names.iter().all(|name| name.len() <= 2));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), MOST_LAYERS);
+    }
+
+    /// The way of older kernels, which newer ones know as well.
+    #[test]
+    fn hundreds_of_layers_fit_into_a_page() {
+        if primitives::own_ids().0 != 0 {
+            eprintln!("skipped: hundreds_of_layers_fit_into_a_page: needs root");
+            let all = std::env::var_os("PORTHOLE_REQUIRE_ALL").is_some_and(|value| value == "1");
+            assert!(!all, "nothing may be skipped here");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("target");
+        fs::create_dir(&target).unwrap();
+        let layers: Vec<PathBuf> = (0..250)
+            .map(|number| {
+                let layer = directory.path().join(format!("a layer, with \\ and : {number:050}"));
+                fs::create_dir(&layer).unwrap();
+                fs::write(layer.join(format!("f{number}")), "x").unwrap();
+                layer
+            })
+            .collect();
+        let shown: Vec<&Path> = layers.iter().map(PathBuf::as_path).collect();
+        mount_by_links(&shown, None, &target, Marks::Trusted).unwrap();
+        let count = fs::read_dir(&target).unwrap().count();
+        unmount(&target).unwrap();
+        assert_eq!(count, 250);
+    }
+}

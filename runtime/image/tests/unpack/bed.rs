@@ -108,7 +108,7 @@ fn visit(
         "fifo".to_string()
     } else {
         let letter = if kind.is_char_device() { 'c' } else { 'b' };
-        format!("{letter} {}:{}", libc_major(is.rdev()), libc_minor(is.rdev()))
+        format!("{letter} {}:{}", major(is.rdev()), minor(is.rdev()))
     };
     let first = names.entry(is.ino()).or_insert_with(|| name.clone()).clone();
     let same = match first == name {
@@ -119,6 +119,8 @@ fn visit(
     let attributes: Vec<String> = llistxattr(path)
         .unwrap()
         .into_iter()
+        // Ours, about what the layer has no entry for.
+        .filter(|name| !name.starts_with("trusted.porthole."))
         .map(|name| format!(" {name}={}", shown(&lgetxattr(path, &name).unwrap().unwrap())))
         .collect();
     let mode = if kind.is_symlink() { 0o777 } else { is.mode() & 0o7777 };
@@ -146,11 +148,11 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-fn libc_major(device: u64) -> u64 {
+fn major(device: u64) -> u64 {
     device >> 8 & 0xfff
 }
 
-fn libc_minor(device: u64) -> u64 {
+fn minor(device: u64) -> u64 {
     device & 0xff | device >> 12 & 0xfff00
 }
 

@@ -14,6 +14,7 @@ mod dialects;
 mod faults;
 mod hostile;
 mod image;
+mod mutations;
 mod oracle;
 mod ordinary;
 mod real;

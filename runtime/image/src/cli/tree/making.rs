@@ -116,7 +116,7 @@ impl Ready {
 }
 
 /// As it was typed, or as a registry would understand it.
-fn resolve(store: &Store, text: &str) -> Result<Descriptor> {
+pub(super) fn resolve(store: &Store, text: &str) -> Result<Descriptor> {
     match store.resolve(text) {
         Err(store::Error::NoImage(_)) => match text.parse::<Reference>() {
             Ok(reference) => Ok(store.resolve(&reference.to_string())?),

@@ -1,16 +1,19 @@
 //! Running an image's program: a bundle, and a runtime to which it is given.
 
 use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use image::rootfs::bundle::{self, Root};
 use image::rootfs::config::Wishes;
 use image::rootfs::{inside, overlay};
 use image::store::Store;
-use primitives::{Birth, Error, Result, Status, become_program, getpid, mkdir, spawn, step_giving};
+use primitives::{
+    Birth, Error, Result, Status, become_program, dup2, getpid, mkdir, spawn, step_giving,
+};
 
 use super::Source;
-use super::making::{Ready, maps};
+use super::making::{Ready, maps, resolve};
 use crate::cli::Global;
 
 /// `run`: the bundle is made by a process of its own, because layers are unpacked by threads and a
@@ -28,12 +31,39 @@ pub(super) fn run(
     if folder.symlink_metadata().is_ok() {
         return Err(Error::Unusable(format!("there is a container {name:?} already")));
     }
+    bring_if_missing(global, &source.image)?;
     let bundle = folder.join("bundle");
     let ended = make(global, source, &name, wishes)
         .and_then(|()| run_bundle(&runtime_program(runtime), &name, &bundle));
     let cleaned = clean_up(global, &name, &bundle);
     let status = ended?;
     cleaned.map(|()| status)
+}
+
+/// An image that is not here is pulled first, by this same program: its threads are not ours then.
+fn bring_if_missing(global: &Global, image: &str) -> Result<()> {
+    if resolve(&Store::open(&global.root())?, image).is_ok() {
+        return Ok(());
+    }
+    let own = std::env::current_exe();
+    let own = own.map_err(|e| Error::Unusable(format!("this program is not found: {e}")))?;
+    let root = global.root();
+    let words =
+        [own.as_os_str(), "--root".as_ref(), root.as_os_str(), "pull".as_ref(), "--".as_ref()];
+    let words: Vec<OsString> =
+        words.into_iter().map(OsString::from).chain([OsString::from(image)]).collect();
+    let child = step_giving("bring the image", || {
+        spawn("puller", Birth::default(), "have the image that is not here", |_| {
+            let (output, messages) = (std::io::stdout(), std::io::stderr());
+            let why = "leave standard output to the program of the image";
+            dup2(messages.as_fd(), output.as_fd().as_raw_fd(), why)?;
+            become_program(&words, "pull it")
+        })
+    })?;
+    match step_giving("wait for the image", || child.finish("see whether it has come"))? {
+        Status::Exited(0) => Ok(()),
+        _ => Err(Error::Unusable(format!("{image:?} is not here, and could not be pulled"))),
+    }
 }
 
 fn make(global: &Global, source: &Source, name: &str, wishes: &Wishes) -> Result<()> {

@@ -52,9 +52,9 @@ impl Records {
     /// Takes in all records of one header.
     pub(super) fn read(&mut self, mut text: &[u8]) -> Result<(), String> {
         while !text.is_empty() {
-            let (key, value, rest) = record(text)?;
-            self.take(key, value)?;
-            text = rest;
+            let record = record(text)?;
+            self.take(record.key, record.value)?;
+            text = record.rest;
         }
         Ok(())
     }
@@ -175,8 +175,15 @@ impl SparseRecords {
     }
 }
 
-/// The first record of `text`: its key, its value, and what comes after it.
-fn record(text: &[u8]) -> Result<(&[u8], &[u8], &[u8]), String> {
+/// One record, and what comes after it.
+struct Record<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// The first record of `text`.
+fn record(text: &[u8]) -> Result<Record<'_>, String> {
     let wrong = "one of its pax records is not LENGTH KEY=VALUE";
     let blank = text.iter().take(20).position(|byte| *byte == b' ').ok_or(wrong)?;
     let length = usize::try_from(decimal(&text[..blank])?).map_err(|_| wrong)?;
@@ -188,21 +195,22 @@ fn record(text: &[u8]) -> Result<(&[u8], &[u8], &[u8]), String> {
     if equals == 0 || record[..equals].contains(&0) {
         return Err(wrong.into());
     }
-    Ok((&record[..equals], &record[equals + 1..], &text[length..]))
+    let (key, value) = (&record[..equals], &record[equals + 1..]);
+    Ok(Record { key, value, rest: &text[length..] })
 }
 
 /// A global header is for all entries that follow, and half of the readers pass over it; so it may
 /// hold remarks, as `git archive` makes them, and nothing that would change an entry.
 pub(super) fn must_be_a_remark(mut text: &[u8]) -> Result<(), String> {
     while !text.is_empty() {
-        let (key, _, rest) = record(text)?;
-        if key != b"comment" {
+        let record = record(text)?;
+        if record.key != b"comment" {
             return Err(format!(
                 "a pax record {} for all entries is understood in two ways, and so not at all",
-                shown(key)
+                shown(record.key)
             ));
         }
-        text = rest;
+        text = record.rest;
     }
     Ok(())
 }
