@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use image::digest::Digest;
 use image::store::Store;
+use image::transfer::ends::Target;
+use image::transfer::layout::ToLayout;
 
 use crate::archive::{Entry, archive};
 
@@ -53,10 +55,14 @@ impl Made {
                 "layers":[{}]}}"#,
             layers.join(",")
         );
-        let manifest = put(manifest.as_bytes());
+        let document = manifest;
+        let manifest = put(document.as_bytes());
         let kind = "application/vnd.oci.image.manifest.v1+json";
         let named = format!(r#"{{"mediaType":"{kind}",{manifest}}}"#);
-        store.name(&"test", &serde_json::from_str(&named).unwrap()).unwrap();
+        // As other tools name things: umoci knows no names with a slash in them.
+        let layout = ToLayout::new(&store, "test");
+        let named = serde_json::from_str(&named).unwrap();
+        Target::name(&layout, &named, document.as_bytes()).unwrap();
         Made { directory }
     }
 
