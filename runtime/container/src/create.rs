@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bundle::{Kind, Plan};
 use primitives::{
-    Birth, Child, Door, Error, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
+    Birth, Child, Door, Errno, Error, Helper, IdMap, Pid, Result, Status as Ended, create_durably,
     deny_setgroups, hold_signals, own_ids, rename, run_map_helper, spawn, step, step_giving,
     write_gid_map, write_uid_map,
 };
@@ -239,7 +239,8 @@ fn make_init(
         let birth = Birth { namespaces: join::new_ones(plan), cgroup };
         return step_giving("make the first process", || {
             let why = "have a process that sees, and is, nobody else";
-            spawn("init", birth, why, |parent| init::live(parent, luggage))
+            let made = spawn("init", birth, why, |parent| init::live(parent, luggage));
+            made.map_err(|error| for_who_is_not_root(error, plan))
         });
     }
     step_giving("send one ahead", || {
@@ -254,6 +255,26 @@ fn make_init(
         ahead.succeeded("init", "have the first process for a child")?;
         Ok(ahead)
     })
+}
+
+/// The errno alone does not say that there is a way.
+fn for_who_is_not_root(error: Error, plan: &Plan) -> Error {
+    let (uid, _) = own_ids();
+    match error {
+        Error::Request(mut refusal)
+            if !refusal.here
+                && refusal.errno == Errno::EPERM
+                && uid != 0
+                && plan.namespaces.inherits(Kind::User) =>
+        {
+            refusal.advice = Some(
+                "only root makes these without a user namespace: `runtime spec --rootless` writes a \
+                 config.json for other users",
+            );
+            Error::Request(refusal)
+        }
+        other => other,
+    }
 }
 
 /// Who may write any map does. Who may not can map themselves, or ask a program that may.

@@ -101,6 +101,8 @@ pub struct Refusal {
     pub more: String,
     /// What the kernel said, or the window in its place.
     pub errno: Errno,
+    /// What to do about it, where the caller knows more than the card of the request.
+    pub advice: Option<&'static str>,
     /// Whether the window refused, so that the kernel was never asked.
     pub here: bool,
     /// What the kernel said besides, in its own words, where a request has a way to hear them.
@@ -116,12 +118,12 @@ impl Refusal {
         here: bool,
     ) -> Refusal {
         let (call, more) = (request.name, String::new());
-        Refusal { role, step, call, request, more, errno, here, said: None }
+        Refusal { role, step, call, request, more, errno, advice: None, here, said: None }
     }
 
     /// What the errno means for this request.
     fn hint(&self) -> Option<&'static str> {
-        cards::hint(self.request.primitive, &errno_name(self.errno))
+        self.advice.or_else(|| cards::hint(self.request.primitive, &errno_name(self.errno)))
     }
 }
 

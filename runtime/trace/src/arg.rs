@@ -130,7 +130,7 @@ impl Arg {
     /// The value in a message, where a whole file would hide what is said about it.
     pub fn brief(self) -> Arg {
         match self {
-            Arg::Text(text) => cut(text, LONGEST_IN_MESSAGE),
+            Arg::Text(text) if text.len() > LONGEST_IN_MESSAGE => Arg::Data(text.len()),
             other => other,
         }
     }
