@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use primitives::{Form, Result, Status, WindowArgs};
+use primitives::{Error, Form, Result, Status, WindowArgs};
 
 use crate::publish::Ports;
 
@@ -49,7 +49,7 @@ enum Net {
         #[arg(long, value_enum, default_value_t = Network::None)]
         network: Network,
         /// Let it reach what listens on this machine's own loopback address, to see why not
-        #[arg(long, requires = "network")]
+        #[arg(long)]
         host_loopback: bool,
         /// The program and its arguments; without it, this one shows what there is
         #[arg(last = true, value_name = "CMD")]
@@ -97,8 +97,12 @@ fn main() -> ExitCode {
 fn show(topic: Option<&Topic>) -> Result<Status> {
     match topic {
         None => veth::talk(),
-        Some(Topic::Net(Net::Run { network: Network::None, command, .. })) => {
+        Some(Topic::Net(Net::Run { network: Network::None, host_loopback: false, command })) => {
             machine::alone(command)
+        }
+        Some(Topic::Net(Net::Run { network: Network::None, .. })) => {
+            let nobody = "--host-loopback says what slirp4netns does: add --network slirp4netns";
+            Err(Error::Unusable(nobody.to_string()))
         }
         Some(Topic::Net(Net::Run { host_loopback, command, .. })) => {
             slirp::connected(command, *host_loopback)

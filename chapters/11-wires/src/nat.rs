@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 use crate::publish::Ports;
 
 // ANCHOR: rules
-/// What is for the port outside is for the container's port; what the container sends out by `wire` comes
-/// from this machine.
+/// What is for the port is for the container; what leaves by `wire` comes from this machine.
 fn rules(ports: Ports, container: Ipv4Addr, wire: &str) -> Value {
     let in_table = |mut object: Value| {
         object["family"] = json!("ip");

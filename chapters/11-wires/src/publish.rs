@@ -67,7 +67,7 @@ pub(crate) fn in_miniature(ports: Ports) -> Result<Status> {
             write_sysctl(file, "1", "let what comes in by one wire leave by the other")
         })?;
         step("put the rules in", || nat::publish(ports, CONTAINER, "outer"))?;
-        converse(container, client)
+        converse(client, container)
     })
 }
 // ANCHOR_END: in_miniature
@@ -92,6 +92,8 @@ pub(crate) fn here(port: u16, once: bool, command: &[OsString]) -> Result<Status
     machine::released(container)
 }
 
+// ANCHOR_END: here
+
 /// Waits for a call, and runs the program for it.
 fn answer(door: &TcpListener, command: &[OsString]) -> Result<Status> {
     let failed = |error| Error::Unusable(format!("no call can be taken: {error}"));
@@ -109,4 +111,3 @@ fn answer(door: &TcpListener, command: &[OsString]) -> Result<Status> {
     })?;
     step_giving("take the program's status", || program.finish("be free for the next call"))
 }
-// ANCHOR_END: here

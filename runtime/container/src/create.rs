@@ -170,7 +170,11 @@ fn bring_up(
     }
     init.beside(|pid| network_devices::hand_over(&devices, pid))?;
     if init::waits_for_its_place(plan) {
-        step_giving("let it go on", || init.release("tell it that it is somebody, and where"))?;
+        let why = match plan.network_devices.is_empty() {
+            true => "tell it who it is",
+            false => "tell it that its network devices are there",
+        };
+        step_giving("let it go on", || init.release(why))?;
     }
     let master = receive_terminal(&mut init, wanted)?;
     run_hooks_on_the_host(&mut init, wanted)?;

@@ -100,7 +100,10 @@ fn become_program(
 /// Waits until its ids mean something, and takes on those that own the new namespaces.
 fn become_root(parent: &ToParent, plan: &Plan) -> Result<()> {
     if waits_for_its_place(plan) {
-        let why = "be nobody no longer, and have the network devices that shall be here";
+        let why = match plan.network_devices.is_empty() {
+            true => "be nobody no longer",
+            false => "find the network devices that shall be here",
+        };
         step_giving("wait for the ids", || parent.wait(why))?;
     }
     take_on_first_ids(plan)

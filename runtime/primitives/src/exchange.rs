@@ -167,7 +167,7 @@ pub fn cause_of(error: &(dyn std::error::Error + 'static)) -> Errno {
 
 /// The error for an answer that broke off. In the trace it is already, with what came of it.
 pub fn broken_off(method: &'static str, url: &str, errno: Errno) -> Error {
-    refusal(&Call::new(method, "exchange", arguments(url, &[])), errno, false)
+    refusal(Call::new(method, "exchange", arguments(url, &[])), errno, false)
 }
 
 /// Whether this is an error of the network, which may be gone the next time.

@@ -1,7 +1,7 @@
 //! How does an image's configuration become the config.json of a container?
 //!
 //! The image says what is run, by whom and where (image-spec, "Conversion to OCI Runtime
-//! Configuration"); everything else are the [`super::defaults`]. What a stranger has written never
+//! Configuration"); everything else are the defaults (`defaults.rs`). What a stranger has written never
 //! becomes an order: labels are kept, under names that no engine looks for.
 
 use std::collections::BTreeMap;

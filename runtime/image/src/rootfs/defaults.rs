@@ -1,28 +1,26 @@
 //! What does a container get that nobody has said anything about?
 //!
 //! Never more than Docker, containerd or Podman would give: of what is allowed, what all three allow;
-//! of what is hidden, what any of them hides. Their lists are those of moby 28 (`daemon/pkg/oci`),
-//! containerd 2.1 (`pkg/oci/spec.go`) and containers-common 0.60 (`pkg/config/default_linux.go`,
-//! `specgen/generate`).
+//! of what is hidden, what any of them hides. Docker's list is moby's `DefaultLinuxSpec`, containerd's
+//! is `populateDefaultUnixSpec` of version 2, Podman's are those of containers-common.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// Podman's eleven. Docker and containerd give three more: CAP_AUDIT_WRITE, CAP_MKNOD and CAP_NET_RAW.
-pub(super) const CAPABILITIES: [&str; 11] = [
+/// containerd's nine. Podman gives CAP_SETFCAP and CAP_SYS_CHROOT as well, Docker besides these
+/// CAP_AUDIT_WRITE, CAP_MKNOD and CAP_NET_RAW.
+pub(super) const CAPABILITIES: [&str; 9] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FOWNER",
     "CAP_FSETID",
     "CAP_KILL",
     "CAP_NET_BIND_SERVICE",
-    "CAP_SETFCAP",
     "CAP_SETGID",
     "CAP_SETPCAP",
     "CAP_SETUID",
-    "CAP_SYS_CHROOT",
 ];
 
 /// What shows, or changes, the machine and not the container.

@@ -7,7 +7,7 @@
 //! | [`copy`] | how, where there is no overlayfs? |
 //! | [`implied`] | what is a directory like that a layer only uses? |
 //! | [`user`] | who runs the program? |
-//! | [`config`], [`defaults`], [`seccomp`] | what stands in config.json, and why? |
+//! | [`config`], `defaults`, `seccomp` | what stands in config.json, and why? |
 //! | [`bundle`] | how does all of that become a bundle? |
 //! | [`inside`] | how does an ordinary user do it? |
 

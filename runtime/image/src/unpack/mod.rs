@@ -1,18 +1,18 @@
 //! How does a layer become files, and never a file somewhere else?
 //!
-//! A layer is a tar, packed or not, that a stranger has made. It is read strictly ([`tar`]), and each
-//! of its entries is made in an open directory beneath the one that it was given ([`tree`], [`levels`]):
+//! A layer is a tar, packed or not, that a stranger has made. It is read strictly (`tar`), and each
+//! of its entries is made in an open directory beneath the one that it was given (`tree`, `levels`):
 //! there is no path in here that could lead out. What a layer says is gone becomes what overlayfs
 //! understands, so that layers need not wait for each other.
 //!
 //! | file | question it answers |
 //! |---|---|
-//! | [`packing`], [`blocks`] | where do the bytes of the tar come from? |
-//! | [`tar`] | what does the tar say? |
-//! | [`name`] | where does an entry want to be? |
-//! | [`levels`], [`tree`] | how is it made there? |
-//! | [`manner`] | what can the one do who unpacks? |
-//! | [`budget`] | how much may a layer want? |
+//! | `packing`, `blocks` | where do the bytes of the tar come from? |
+//! | `tar` | what does the tar say? |
+//! | `name` | where does an entry want to be? |
+//! | `levels`, `tree` | how is it made there? |
+//! | `manner` | what can the one do who unpacks? |
+//! | `budget` | how much may a layer want? |
 
 mod blocks;
 mod budget;

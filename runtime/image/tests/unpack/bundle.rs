@@ -195,9 +195,8 @@ fn must_be_as_strict_as_all(config: &Value) {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_string()).collect()
     };
-    let podman = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID \
-                  SYS_CHROOT";
-    let allowed: Vec<String> = podman.split(' ').map(|name| format!("CAP_{name}")).collect();
+    let containerd = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETGID SETPCAP SETUID";
+    let allowed: Vec<String> = containerd.split(' ').map(|name| format!("CAP_{name}")).collect();
     for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
         let given = &config["process"]["capabilities"][set];
         let given = if given.is_null() { Vec::new() } else { texts(given) };
@@ -236,6 +235,7 @@ fn must_be_as_strict_as_all(config: &Value) {
     for call in [
         "add_key",
         "bpf",
+        "chroot",
         "delete_module",
         "finit_module",
         "fsopen",

@@ -164,8 +164,8 @@ fn forget(tree: &mut BTreeMap<PathBuf, String>) {
             let digits = described.as_bytes().get(place + 1..place + 10);
             digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
         };
-        let points = described.match_indices('.').map(|(place, _)| place);
-        let point = points.filter(is_nanos).next_back().unwrap();
+        let mut points = described.match_indices('.').map(|(place, _)| place);
+        let point = points.rfind(is_nanos).unwrap();
         described.replace_range(point..point + 10, "");
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn wires() -> Result<()> {
     let scope = 253;
     let route = Route { to: near, via: None, link: Some("br0".into()), scope, ..route };
     primitives::route_add(&route, "reach another net by a device alone")?;
+    in_the_words_of_the_kernel()?;
     primitives::link_new_veth("left", "right", "have a wire")?;
     primitives::link_set_master("left", "br0", "plug one end in")?;
     primitives::link_rename("right", "new", "call the other end something else")?;
@@ -27,6 +28,21 @@ pub(super) fn wires() -> Result<()> {
     wires_between_two()?;
     primitives::link_set_down("br0", "see that a device can be switched off")?;
     primitives::link_delete("br0", "leave no bridge")
+}
+
+/// A request that the kernel refuses, and says why.
+fn in_the_words_of_the_kernel() -> Result<()> {
+    let nowhere: Cidr = "10.9.9.9".parse()?;
+    let route = Route { priority: 7, ..Route::default_via(nowhere.ip) };
+    match primitives::route_add(&route, "see that a gateway must be near") {
+        Err(error)
+            if error.to_string().ends_with("the kernel says: Nexthop has invalid gateway") =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(()) => Err(Error::Unusable("a gateway that is nowhere near was taken".to_string())),
+    }
 }
 
 /// Two sockets of one namespace, by the address of the bridge.
