@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use primitives::{Pid, Signal, kill};
 use tempfile::TempDir;
 use trace::{Event, Record};
 
@@ -339,6 +340,22 @@ impl Target {
         target
     }
 
+    /// Starts a box of chapter 13 in a new directory, and waits until its program has spoken.
+    pub fn start_box(place: Place, directory: &str) -> Target {
+        let script = "echo ready; exec sleep 60";
+        let args = ["run", "--rm", directory, "--", "sh", "-c", script];
+        let run = Run::new(place, "chapter13").untraced().flags(["--trace", "off"]).args(args);
+        let mut target = Target { child: run.start(), run, pid: 0 };
+        target.pid = i32::try_from(target.child.id()).expect("pids fit into an i32");
+        let deadline = Instant::now() + LIMIT;
+        let log = Path::new(directory).join("log");
+        while !fs::read_to_string(&log).is_ok_and(|text| text == "ready\n") {
+            assert!(Instant::now() < deadline, "the box that is to be joined did not start");
+            sleep(Duration::from_millis(1));
+        }
+        target
+    }
+
     /// The number that it has printed, when the line is whole.
     fn said(&self) -> Option<i32> {
         let text = fs::read_to_string(self.run.folder().join("stdout")).ok()?;
@@ -348,7 +365,11 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // A box goes in good order when it is told to; the other one goes in any case.
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM, "end it");
+        if self.run.program != "chapter13" || wait(&mut self.child, LIMIT).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }

@@ -213,7 +213,7 @@ pub(crate) fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
 }
 
 /// Those that init enters by itself; and the limits of all.
-fn make_cgroups(cgroups: &Cgroups, plan: &Plan) -> Result<()> {
+pub(crate) fn make_cgroups(cgroups: &Cgroups, plan: &Plan) -> Result<()> {
     cgroups.make_those_to_enter()?;
     cgroups.limit(&plan.cgroup)
 }

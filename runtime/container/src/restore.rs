@@ -102,8 +102,8 @@ fn bring_back(
         folder.keep_config(wanted.config)?;
         folder.remember(remembered)
     })?;
-    remembered.cgroups.make()?;
-    remembered.cgroups.limit(&plan.cgroup)?;
+    remembered.cgroups.make_birth_place()?;
+    create::make_cgroups(&remembered.cgroups, plan)?;
     remembered.resctrl.iter().try_for_each(|group| group.make(plan))?;
     let namespaces = criu::joined_namespaces(plan)?;
     let criu = start_criu(remembered, plan, images, &namespaces)?;
