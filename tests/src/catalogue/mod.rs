@@ -32,10 +32,9 @@ pub struct Case {
     /// The program.
     pub program: &'static str,
     /// Its arguments; `{target}` is a process in namespaces of its own, to be joined, `{id}` a name that
-    /// no other run has, for a cgroup, `{cgroup}` one that is there already; for bundles and containers
-    /// of chapter 12 see [`Bundle::for_args`].
     /// no other run has, for a cgroup, `{cgroup}` one that is there already, `{box}` the directory of a
-    /// box of chapter 13, to be come to.
+    /// box of chapter 13, to be come to; for bundles and containers of chapter 12 see
+    /// [`Bundle::for_args`].
     pub args: &'static [&'static str],
     /// The exit code as root, and as an ordinary user where that differs.
     pub exit: (i32, i32),
