@@ -92,14 +92,15 @@ fn become_root(plan: &Plan) -> Result<()> {
 
 // ANCHOR: root
 /// Chapters 4 to 6, by the runtime's own hands; the two moments for hooks lie in between.
-fn build_root(command: &ToParent, wanted: &Wanted<'_>, sources: Sources) -> Result<()> {
+fn build_root(command: &ToParent, wanted: &Wanted<'_>, mut sources: Sources) -> Result<()> {
     let plan = &wanted.opened.plan;
     // Mounts of a user namespace of their own have no ties to the host's (mount_namespaces(7)).
     if plan.namespaces.inherits(Kind::User) {
         root::cut_mount_ties(plan)?;
     }
     let new_root = root::stand_up(plan)?;
-    root::mount_all(&new_root, plan, sources, &Inside::Nothing)?;
+    root::mount_up_to_cgroups(&new_root, plan, &mut sources)?;
+    root::mount_the_rest(&new_root, plan, &mut sources, &Inside::Nothing)?;
     root::make_devices(&new_root, plan)?;
     if has_hooks_on_the_host(plan) {
         step_giving("wait for the host's hooks", || {
