@@ -13,7 +13,7 @@ pub(super) const STEPS: &[Step] = &[
     step("map root", "chapter13", &[], SaysAmongOthers("user 0")),
     step("let it go on", "chapter13", &[], EndsWell),
     step("take a name", "chapter13", &[], SaysAmongOthers("of box")),
-    step("mount proc", "chapter13", &[], SaysAmongOthers("process 2")),
+    step("mount proc", "chapter13", &[], SaysAmongOthers("process 2 of")),
     step("mount pts", "chapter13", &[], SaysAmongOthers("at /dev/pts/0")).under(ON_A_TERMINAL),
     step("join its namespaces", "chapter13", &["exec", "{target}", "--", "hostname"], {
         Says("target\n")
