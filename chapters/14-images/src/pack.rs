@@ -87,16 +87,12 @@ pub(crate) fn layer(tree: &Path) -> Result<Vec<u8>> {
     }
     builder.into_inner().map_err(|error| unpackable(tree, &error))
 }
+// ANCHOR_END: layer
 
 fn append(builder: &mut Builder<Vec<u8>>, tree: &Path, path: &Path) -> std::io::Result<()> {
     let from = tree.join(path);
     let metadata = from.symlink_metadata()?;
-    let mut header = Header::new_gnu();
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(0);
-    header.set_mode(metadata.permissions().mode() & 0o7777);
+    let mut header = header(metadata.permissions().mode());
     if metadata.is_symlink() {
         header.set_entry_type(EntryType::Symlink);
         return builder.append_link(&mut header, path, fs::read_link(from)?);
@@ -112,7 +108,19 @@ fn append(builder: &mut Builder<Vec<u8>>, tree: &Path, path: &Path) -> std::io::
     header.set_size(content.len() as u64);
     builder.append_data(&mut header, path, content.as_slice())
 }
-// ANCHOR_END: layer
+
+// ANCHOR: header
+/// What is the same for everybody who packs it.
+fn header(mode: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_mode(mode & 0o7777);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    header
+}
+// ANCHOR_END: header
 
 fn walk(tree: &Path, below: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let directory = tree.join(below);

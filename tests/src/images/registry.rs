@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub enum Way {
 
 /// A registry that runs.
 pub struct Registry {
-    child: Child,
+    child: Mutex<Child>,
     folder: TempDir,
     port: u16,
     way: Way,
@@ -64,7 +65,7 @@ impl Registry {
             .stderr(log)
             .spawn()
             .expect("docker-registry can be started");
-        let registry = Registry { child, folder, port, way };
+        let registry = Registry { child: Mutex::new(child), folder, port, way };
         registry.answers();
         registry
     }
@@ -90,6 +91,13 @@ impl Registry {
         done(skopeo.args([from, &to]));
     }
 
+    /// Ends it.
+    pub fn end(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     fn answers(&self) {
         let start = Instant::now();
         while TcpStream::connect(self.host()).is_err() {
@@ -102,8 +110,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -56,15 +56,25 @@ fn write(root: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
     let (parent, name) = place(root, &entry.path)?;
     let (parent, mode) = (parent.as_fd(), entry.mode);
     let is_there = kind_at(parent, name).map_err(|error| unreadable(&entry.path, &error))?;
-    if entry.kind == Kind::Directory && is_there == Some(FileKind::Directory) {
-        return fchmodat(parent, name, mode, "give it the mode that this layer says");
+    if entry.kind != Kind::Directory || is_there != Some(FileKind::Directory) {
+        make_room(parent, name)?;
+        make(root, (parent, name), entry)?;
     }
-    make_room(parent, name)?;
-    match &entry.kind {
-        Kind::Directory => mkdirat(parent, name, mode, "have the directory of the layer"),
+    match entry.kind {
+        // What was made has no bits that the umask takes away; and what was there has another mode.
+        Kind::Directory | Kind::File(_) => fchmodat(parent, name, mode, "have its mode in full"),
+        _ => Ok(()),
+    }
+}
+// ANCHOR_END: write
+
+// ANCHOR: make
+fn make(root: BorrowedFd<'_>, (parent, name): (BorrowedFd<'_>, &Path), it: &Entry) -> Result<()> {
+    match &it.kind {
+        Kind::Directory => mkdirat(parent, name, it.mode, "have the directory of the layer"),
         Kind::File(content) => {
             let why = "have the file of the layer";
-            create_at(parent, name, mode, why, |file| file.write::<Error>(content))?.map(drop)
+            create_at(parent, name, it.mode, why, |file| file.write::<Error>(content))?.map(drop)
         }
         Kind::Symlink(target) => symlinkat(target, parent, name, "have the link of the layer"),
         Kind::HardLink(target) => {
@@ -73,14 +83,9 @@ fn write(root: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
             linkat((other.as_fd(), target), (parent, name), why)
         }
         Kind::Device(..) | Kind::Whiteout | Kind::Opaque => Ok(()),
-    }?;
-    match entry.kind {
-        // A new file has no bits that the process's umask takes away, and no set-user-ID bit yet.
-        Kind::Directory | Kind::File(_) => fchmodat(parent, name, mode, "have its mode in full"),
-        _ => Ok(()),
     }
 }
-// ANCHOR_END: write
+// ANCHOR_END: make
 
 fn make_room(parent: BorrowedFd<'_>, name: &Path) -> Result<()> {
     match kind_at(parent, name).map_err(|error| unreadable(name, &error))? {
