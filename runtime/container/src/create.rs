@@ -169,13 +169,7 @@ fn bring_up(
         init.beside(|pid| map_ids(pid, plan))?;
     }
     init.beside(|pid| network_devices::hand_over(&devices, pid))?;
-    if init::waits_for_its_place(plan) {
-        let why = match plan.network_devices.is_empty() {
-            true => "tell it who it is",
-            false => "tell it that its network devices are there",
-        };
-        step_giving("let it go on", || init.release(why))?;
-    }
+    let_it_go_on(&mut init, plan)?;
     let master = receive_terminal(&mut init, wanted)?;
     run_hooks_on_the_host(&mut init, wanted)?;
     step_giving("wait until it is ready", || {
@@ -210,6 +204,18 @@ pub(crate) fn remember(wanted: &Wanted<'_>, cgroups: Cgroups) -> Remembered {
             || plan.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()),
         annotations: plan.annotations.clone(),
     }
+}
+
+/// Init waits where it has to be told who it is, or has to find its devices.
+fn let_it_go_on(init: &mut Child, plan: &Plan) -> Result<()> {
+    if !init::waits_for_its_place(plan) {
+        return Ok(());
+    }
+    let why = match plan.network_devices.is_empty() {
+        true => "tell it who it is",
+        false => "tell it that its network devices are there",
+    };
+    step_giving("let it go on", || init.release(why))
 }
 
 /// Those that init enters by itself; and the limits of all.
