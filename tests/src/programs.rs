@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::places::Place;
 
@@ -16,13 +16,13 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("PORTH
     None => build(),
 });
 
-/// A copy that every user may run: the workspace may lie in somebody's private home.
+/// A folder with copies that every user may run: the workspace may lie in somebody's private home.
 static SHARED: OnceLock<PathBuf> = OnceLock::new();
 
 /// The program of this name, where somebody in `place` may run it.
 pub fn program(name: &str, place: Place) -> PathBuf {
     match place.is_other_user() {
-        true => SHARED.get_or_init(share).join(name),
+        true => shared(name),
         false => BUILT.join(name),
     }
 }
@@ -55,23 +55,24 @@ fn build() -> PathBuf {
     above.unwrap_or(folder).to_path_buf()
 }
 
-fn share() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("porthole-tests-{}", std::process::id()));
-    copy(&BUILT, &folder).expect("the programs can be copied to the folder for temporary files");
-    folder
+/// The copy of a program, made when somebody asks for it first: all of them do not fit into a small lab.
+fn shared(name: &str) -> PathBuf {
+    static COPYING: Mutex<()> = Mutex::new(());
+    let _alone = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
+    let copy = SHARED.get_or_init(make_folder).join(name);
+    if !copy.exists() {
+        // By another process: a file that is open for writing, be it in a child of another thread that
+        // has not become its program yet, cannot be run.
+        let status = Command::new("cp").arg("--").arg(BUILT.join(name)).arg(&copy).status();
+        assert!(status.is_ok_and(|status| status.success()), "{name} cannot be copied for others");
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("the copy is ours");
+    }
+    copy
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
-            let target = to.join(entry.file_name());
-            fs::copy(entry.path(), &target)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    Ok(())
+fn make_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("porthole-tests-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder for temporary files is there");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    folder
 }

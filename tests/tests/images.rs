@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose own files cannot be read fails")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -9,7 +10,7 @@ use std::sync::OnceLock;
 
 use libtest_mimic::Trial;
 use tempfile::TempDir;
-use tests::images::{NAME, Registry, Way, differences, done, entries, layout, missing};
+use tests::images::{Entry, NAME, Registry, Way, differences, done, entries, layout, missing};
 use tests::places::{Place, has_program};
 use tests::programs::program;
 use tests::suite;
@@ -84,14 +85,16 @@ impl Bed {
         String::from_utf8(done(&mut self.command(words)).stdout).unwrap()
     }
 
-    /// In what the image's files differ from those below `theirs`. The root itself is no entry of a layer.
-    fn differences(&self, theirs: &Path, name: &str) -> Vec<String> {
+    /// In what the image's files differ from those below `theirs`, as `seen`. The root itself is no entry
+    /// of a layer.
+    fn differences(&self, theirs: &Path, name: &str, seen: fn(Entry) -> Entry) -> Vec<String> {
         let ours = self.path(name);
         self.image(&["unpack", &self.name(), &ours]);
-        let (mut ours, mut theirs) = (entries(Path::new(&ours)), entries(theirs));
+        let [ours, theirs] = [Path::new(&ours), theirs].map(|root| {
+            let found = entries(root).into_iter().filter(|(name, _)| name != Path::new(""));
+            found.map(|(name, entry)| (name, seen(entry))).collect::<BTreeMap<_, _>>()
+        });
         assert!(ours.len() > 5000, "the image has {} entries", ours.len());
-        ours.remove(Path::new(""));
-        theirs.remove(Path::new(""));
         differences(&ours, &theirs)
     }
 }
@@ -105,7 +108,7 @@ fn same_as_umoci(bed: &'static Bed) {
     let bundle = bed.path("umoci");
     let image = format!("{}:{NAME}", layout().display());
     done(Command::new("umoci").args(["unpack", "--keep-dirlinks", "--image", &image, &bundle]));
-    told(&bed.differences(&Path::new(&bundle).join("rootfs"), "beside-umoci"));
+    told(&bed.differences(&Path::new(&bundle).join("rootfs"), "beside-umoci", |entry| entry));
 }
 
 fn same_as_podman(bed: &'static Bed) {
@@ -117,9 +120,10 @@ fn same_as_podman(bed: &'static Bed) {
     };
     podman(&["pull", "--quiet", "--tls-verify=false", &bed.name()]);
     let mounted = podman(&["image", "mount", &bed.name()]);
-    let found = bed.differences(Path::new(mounted.trim()), "beside-podman");
+    let found = bed.differences(Path::new(mounted.trim()), "beside-podman", Entry::undated);
     podman(&["image", "unmount", &bed.name()]);
-    done(Command::new("umount").arg("--recursive").arg(bed.path("podman/overlay")));
+    // Some versions of it leave a mount of their own on this folder.
+    let _ = Command::new("umount").arg(bed.path("podman/overlay")).output();
     told(&found);
 }
 

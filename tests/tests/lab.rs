@@ -57,7 +57,7 @@ fn passes(kernel: &str, name: &str, filter: &str) {
     let suite = suite_beside_me(name);
     let workspace = programs::workspace();
     let mut command = Command::new(&lab);
-    command.args(["run", "--kernel", kernel, "--timeout", "600", "--memory", "1024"]);
+    command.args(["run", "--kernel", kernel, "--timeout", "600", "--memory", "1536"]);
     command.arg("--env").arg(format!("PORTHOLE_BIN={}", bin.display()));
     command.arg("--env").arg(format!("INSTA_WORKSPACE_ROOT={}", workspace.display()));
     command.args(["--env", "INSTA_UPDATE=no", "--env", "PORTHOLE_IN_LAB=1"]);

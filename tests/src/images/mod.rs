@@ -6,7 +6,7 @@ mod trees;
 
 pub use real::{NAME, layout, missing};
 pub use registry::{PASSWORD, Registry, USER, Way};
-pub use trees::{differences, entries};
+pub use trees::{Entry, differences, entries};
 
 use std::process::{Command, Output};
 

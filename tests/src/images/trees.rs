@@ -28,6 +28,17 @@ pub struct Entry {
     attributes: BTreeMap<String, Vec<u8>>,
 }
 
+impl Entry {
+    /// The same, at no time, if it is a directory: some unpackers date those anew in which something is
+    /// deleted.
+    pub fn undated(self) -> Entry {
+        match self.kind {
+            "directory" => Entry { modified: (0, 0), ..self },
+            _ => self,
+        }
+    }
+}
+
 /// All entries below `root`, by their names from there.
 ///
 /// # Panics
