@@ -94,8 +94,8 @@ pub(crate) fn trials(place: Place) -> Vec<Trial> {
 fn agree(place: Place, flags: &[&str]) {
     let ours = Run::new(place, "chapter2").untraced().flags(["--trace", "off"]);
     let ours = with_outside(ours.args(["unshare"]).args(flags).args(["sh", "-c", PROBE]));
-    // The other program runs in the place of ours: `env` stands where ours would.
-    let theirs = Run::new(place, "true").untraced();
+    // The other program runs in the place of ours, whose name is `$0` for the script and nothing else.
+    let theirs = Run::new(place, "chapter2").untraced();
     let words = ["env", &outside(), "unshare"].map(str::to_string);
     let words: Vec<String> = words.into_iter().chain(flags.iter().map(|f| f.to_string())).collect();
     let theirs = theirs.under(words.into_iter().chain(["sh", "-c", PROBE].map(str::to_string)));
