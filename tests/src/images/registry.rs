@@ -91,11 +91,12 @@ impl Registry {
         done(skopeo.args([from, &to]));
     }
 
-    /// Ends it.
+    /// Ends it, and removes what it has kept.
     pub fn end(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = child.kill();
         let _ = child.wait();
+        let _ = fs::remove_dir_all(self.folder.path());
     }
 
     fn answers(&self) {
