@@ -16,6 +16,7 @@ pub mod model;
 pub mod reference;
 pub mod registry;
 pub mod rootfs;
+mod steps;
 pub mod store;
 pub mod transfer;
 pub mod unpack;

@@ -33,7 +33,7 @@ use crate::process::from_rustix;
 pub fn openat2_itself(root: BorrowedFd<'_>, path: &Path, why: &'static str) -> Result<OwnedFd> {
     let shown = "O_PATH|O_NOFOLLOW|O_CLOEXEC";
     let resolve = ("RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS", ResolveFlags::NO_MAGICLINKS);
-    openat2("openat2_itself", root, path, (shown, OFlags::NOFOLLOW), resolve, why)
+    openat2("openat2_itself", root, path, (shown, OFlags::PATH | OFlags::NOFOLLOW), resolve, why)
 }
 
 /// Opens a path beneath a directory, and takes no symbolic link on the way, nor at its end.
@@ -50,12 +50,13 @@ pub fn openat2_without_links(
     why: &'static str,
 ) -> Result<OwnedFd> {
     let resolve = ("RESOLVE_IN_ROOT|RESOLVE_NO_SYMLINKS", ResolveFlags::NO_SYMLINKS);
-    let flags = ("O_PATH|O_CLOEXEC", OFlags::empty());
+    let flags = ("O_PATH|O_CLOEXEC", OFlags::PATH);
     openat2("openat2_without_links", root, path, flags, resolve, why)
 }
 
+/// Tries again where the kernel says that something was renamed or mounted meanwhile.
 #[track_caller]
-fn openat2(
+pub(crate) fn openat2(
     primitive: &'static str,
     root: BorrowedFd<'_>,
     path: &Path,
@@ -71,8 +72,7 @@ fn openat2(
     };
     let call = || crate::Call { primitive, ..call!("openat2", root, path, how())() };
     perform(call, why, || {
-        let (flags, resolve) =
-            (OFlags::PATH | OFlags::CLOEXEC | flags, ResolveFlags::IN_ROOT | resolve);
+        let (flags, resolve) = (OFlags::CLOEXEC | flags, ResolveFlags::IN_ROOT | resolve);
         for _ in 1..TRIES {
             let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
             if !matches!(found, Err(rustix::io::Errno::AGAIN)) {

@@ -11,9 +11,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Xatt
 use trace::Arg;
 
 use crate::args::{Word, fields, octal};
+use crate::beneath::openat2;
 use crate::call;
 use crate::error::Result;
-use crate::files::{TRIES, errno_of};
+use crate::files::errno_of;
 use crate::gate::{Shown, perform};
 use crate::metadata::Timestamp;
 use crate::process::from_rustix;
@@ -136,23 +137,9 @@ pub fn open_directory_in_root(
     path: &Path,
     why: &'static str,
 ) -> Result<OwnedFd> {
-    let how = || {
-        fields([
-            ("flags", Arg::Word("O_RDONLY|O_CLOEXEC|O_DIRECTORY".into())),
-            ("resolve", Arg::Word("RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT".into())),
-        ])
-    };
-    perform(call!("openat2" as "open_directory_in_root", root, path, how()), why, || {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        for _ in 1..TRIES {
-            let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
-            if !matches!(found, Err(rustix::io::Errno::AGAIN)) {
-                return found.map_err(from_rustix);
-            }
-        }
-        Err(Errno::EAGAIN)
-    })
+    let flags = ("O_RDONLY|O_CLOEXEC|O_DIRECTORY", OFlags::RDONLY | OFlags::DIRECTORY);
+    let resolve = ("RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT", ResolveFlags::NO_MAGICLINKS);
+    openat2("open_directory_in_root", root, path, flags, resolve, why)
 }
 
 /// Gives a file of an open directory a second name (a hard link) in another. A symbolic link is not

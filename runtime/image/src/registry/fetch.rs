@@ -8,8 +8,9 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE
 
 use super::error::{Error, Result};
 use super::http::{Ask, Reply};
-use super::{Endpoint, Registry, scope, step};
+use super::{Endpoint, Registry, scope};
 use crate::digest::{Digest, Hasher};
+use crate::steps::step;
 
 /// The largest document: what the specification asks a registry to take, and no more.
 pub const LARGEST_DOCUMENT: u64 = 4 << 20;
@@ -364,7 +365,8 @@ impl Read for Blob {
     }
 }
 
-fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
+/// Reads so many bytes and forgets them.
+pub(crate) fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
     let mut room = vec![0; 64 << 10];
     while bytes > 0 {
         let most = room.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -32,7 +32,6 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-pub(crate) use error::step;
 pub use error::{Error, Refusal, Result};
 pub use http::Says;
 

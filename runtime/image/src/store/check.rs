@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use primitives::rename;
 
 use super::collect::Alone;
-use super::error::step;
 use super::roots::visible_in;
 use super::{Reach, Result, Store};
 use crate::digest::{Digest, Hasher};
+use crate::steps::step;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use primitives::{open_directory, remove_tree, rename, unlink};
 
-use super::error::step;
 use super::roots::visible_in;
 use super::{Error, Reach, Result, Store};
 use crate::digest::Digest;
+use crate::steps::step;
 
 /// How long what came of a blob is kept to be gone on with.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -126,7 +126,7 @@ impl Alone {
         if layers.is_empty() && blobs.is_empty() && others.is_empty() {
             return Ok(collected);
         }
-        step("collect the garbage", || {
+        step("collect the garbage", || -> Result<()> {
             for path in &others {
                 unlink(path, "not keep what nobody waits for")?;
             }

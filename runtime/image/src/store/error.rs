@@ -60,18 +60,3 @@ impl From<Error> for primitives::Error {
         }
     }
 }
-
-/// Does `body` as one step with a name, as [`primitives::step_giving`] does for errors of its own kind.
-pub(crate) fn step<T>(name: &'static str, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let mut failed = None;
-    let done = primitives::step_giving(name, || {
-        body().map_err(|error| {
-            failed = Some(error);
-            primitives::Error::Unusable(String::new())
-        })
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(done?),
-    }
-}

@@ -10,11 +10,11 @@ use std::path::Path;
 use primitives::{create_durably, fsync_directory, open_beneath, open_directory, rename};
 use serde::{Deserialize, Serialize};
 
-use super::error::step;
 use super::locks::Lock;
 use super::{Error, Lease, Result, Store};
 use crate::model::{Descriptor, MediaType, NAME};
 use crate::reference::Reference;
+use crate::steps::step;
 
 /// An index with nothing in it.
 pub(super) const EMPTY_INDEX: &str = concat!(

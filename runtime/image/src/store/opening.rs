@@ -10,11 +10,11 @@ use primitives::{
     rename, rmdir, say, unlink,
 };
 
-use super::error::step;
 use super::locks::Lock;
 use super::names::EMPTY_INDEX;
 use super::roots::visible_in;
 use super::{Error, Result, Store};
+use crate::steps::step;
 
 const LAYOUT: &str = "oci-layout";
 const VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;

@@ -12,7 +12,7 @@ use super::workers::for_each;
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{Descriptor, Document, Index, Platform};
-use crate::registry::step;
+use crate::steps::step;
 
 /// How much of an index is copied.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::model::{Descriptor, Document, MOST_OF_A_DOCUMENT, MediaType};
 use crate::reference::{NotAReference, Reference};
 use crate::registry::fetch::error_in;
+use crate::registry::fetch::pass_over;
 use crate::registry::upload::{Lists, Outgoing, Uploaded};
 use crate::registry::{self, Registry};
 use crate::store::{Arrival, Store, Verified};
@@ -340,16 +341,4 @@ fn explained(error: io::Error) -> Error {
         Ok(error) => Error::Store(error),
         Err(error) => Error::Registry(error_in(error)),
     }
-}
-
-pub(super) fn pass_over(reader: &mut impl Read, mut bytes: u64) -> io::Result<()> {
-    let mut room = vec![0; 64 << 10];
-    while bytes > 0 {
-        let most = room.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
-        match reader.read(&mut room[..most])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => bytes -= read as u64,
-        }
-    }
-    Ok(())
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ends::{InStore, Source, Target, pass_over};
+use super::ends::{InStore, Source, Target};
 use super::progress::{Audience, News};
 use super::{Error, Result};
 use crate::digest::Digest;
 use crate::model::{Descriptor, MOST_OF_A_DOCUMENT, NAME};
+use crate::registry::fetch::pass_over;
 use crate::store::{Store, Verified};
 
 /// An image in a layout of somebody else's, which is only read.

@@ -18,7 +18,8 @@ use crate::model::{
     Descriptor, Document, ImageConfig, MOST_OF_A_DOCUMENT, Manifest, MediaType, Platform,
 };
 use crate::reference::Reference;
-use crate::registry::{Registry, step};
+use crate::registry::Registry;
+use crate::steps::step;
 use crate::store::{Arrival, Receiving, Store};
 use crate::unpack::{self, Budget, Manner};
 

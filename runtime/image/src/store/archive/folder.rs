@@ -11,7 +11,7 @@ use primitives::{open_beneath, open_directory};
 
 use super::load::{Found, Gathered, bring, from_index};
 use crate::model::{Descriptor, Document, MOST_OF_A_DOCUMENT, MediaType};
-use crate::store::error::step;
+use crate::steps::step;
 use crate::store::{Error, Result, Store};
 
 /// How often an index may lead to another one.

@@ -11,7 +11,7 @@ use super::{docker, folder, packed};
 use crate::digest::Digest;
 use crate::model::{Descriptor, Document, MediaType, NAME_IN_CONTAINERD};
 use crate::reference::Reference;
-use crate::store::error::step;
+use crate::steps::step;
 use crate::store::nameless::Stored;
 use crate::store::{Arrival, Error, Reach, Result, Store, Taken};
 

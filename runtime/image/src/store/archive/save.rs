@@ -11,7 +11,7 @@ use super::sinks::{Folder, Sink, Tar};
 use crate::digest::{Digest, Hasher};
 use crate::model::{Compression, Descriptor, Manifest, NAME, NAME_IN_CONTAINERD, Platform};
 use crate::reference::Reference;
-use crate::store::error::step;
+use crate::steps::step;
 use crate::store::{Error, Named, Reach, Result, Store};
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
